@@ -1,0 +1,1 @@
+"""The desk: a terminal screen that draws frames and sends commands; it holds no market state."""

@@ -1,0 +1,254 @@
+"""The command line: `stormdesk` opens the desk; every part also works without a screen.
+
+Exit codes: 0 good, 1 the thing checked is false, 2 wrong use. Errors are one line on stderr. Heavy parts
+are imported by the command that needs them, so that the screen is up at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import engine
+from engine.core.errors import StormdeskError, UsageError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="stormdesk",
+    help="The adversarial trading desk that lives in a terminal.",
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Format(StrEnum):
+    """How results are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class BookName(StrEnum):
+    """Which of the two books."""
+
+    HOT = "hot"
+    REFERENCE = "reference"
+
+
+Scenario = Annotated[str | None, typer.Option(help="Preset or .toml file (default: balanced).")]
+Source = Annotated[str, typer.Option(help="sim, sample, or a file of recorded exchange data.")]
+Seed = Annotated[int, typer.Option(min=0, max=(1 << 63) - 1, help="Seed of the simulated market.")]
+Speed = Annotated[str | None, typer.Option(help="Session seconds per second: 0.1 to 1000, or max.")]
+Target = Annotated[str, typer.Option(help="URL of a bot, demo, agent (demo strategy inside), or none.")]
+Record = Annotated[bool, typer.Option("--record", help="Record from the start.")]
+Out = Annotated[Path | None, typer.Option(help="Where runs are written (default: runs/).")]
+Storms = Annotated[
+    list[str] | None, typer.Option("--storm", help="KIND@START:SEVERITYxDURATION, as crash@20s:0.8x15s.")
+]
+For = Annotated[str | None, typer.Option("--for", help="Session time to run: 500ms, 20s, 2m.")]
+Output = Annotated[Format, typer.Option("--format", help="How to print.")]
+Run = Annotated[str, typer.Argument(help="Id or path of a run.")]
+ApiPort = Annotated[int, typer.Option(min=0, max=65535, help="Port of the order API on 127.0.0.1 (0: any).")]
+
+
+def main() -> None:
+    """Entry point: errors become one line on stderr and an exit code."""
+    try:
+        app(standalone_mode=True)
+    except UsageError as error:
+        _fail(str(error), 2)
+    except StormdeskError as error:
+        _fail(str(error), 1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"stormdesk {engine.__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def desk(
+    ctx: typer.Context,
+    scenario: Scenario = None,
+    source: Source = "sim",
+    seed: Seed = 42,
+    speed: Speed = None,
+    target: Target = "demo",
+    record: Record = False,
+    out: Out = None,
+    api_port: ApiPort = 0,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
+) -> None:
+    """Open the desk: a live market, a bot in it, and storms under your fingers."""
+    if ctx.invoked_subcommand is not None:
+        return
+    from desk.launch import Launch, open_desk
+
+    launch = Launch.of(
+        scenario=scenario, source=source, seed=seed, speed=speed or "1", target=target, out=out
+    )
+    raise typer.Exit(open_desk(launch, record=record, api_port=api_port))
+
+
+@app.command()
+def run(
+    scenario: Scenario = None,
+    source: Source = "sim",
+    seed: Seed = 42,
+    speed: Speed = None,
+    target: Target = "none",
+    record: Annotated[bool, typer.Option("--record/--no-record", help="Write a run directory.")] = True,
+    out: Out = None,
+    storm: Storms = None,
+    duration: For = None,
+    headless: Annotated[bool, typer.Option("--headless", help="Without a screen.")] = False,
+    api_port: ApiPort = 0,
+    output: Output = Format.TEXT,
+) -> None:
+    """Run a market for a while, with storms at set times; --headless prints the result.
+
+    Headless runs go at full speed unless a bot in another process is the target.
+    """
+    from desk.launch import Launch, open_desk, run_headless
+
+    pace = speed or ("max" if headless and target in ("none", "agent") else "1")
+    launch = Launch.of(
+        scenario=scenario,
+        source=source,
+        seed=seed,
+        speed=pace,
+        target=target,
+        out=out,
+        storms=storm or [],
+        duration=duration,
+    )
+    if not headless:
+        raise typer.Exit(open_desk(launch, record=record, api_port=api_port))
+    _print(run_headless(launch, record=record, api_port=api_port), output)
+
+
+@app.command()
+def replay(
+    run: Run,
+    out: Out = None,
+    source: Annotated[str | None, typer.Option(help="Where the run's data file lies now.")] = None,
+) -> None:
+    """Play a recorded run on the desk: pause, speed, step, seek."""
+    from desk.launch import open_replay
+
+    raise typer.Exit(open_replay(run, out=out, source=source))
+
+
+@app.command()
+def verify(
+    run: Run,
+    out: Out = None,
+    source: Annotated[str | None, typer.Option(help="Where the run's data file lies now.")] = None,
+    anyway: Annotated[bool, typer.Option("--anyway", help="Also when another engine recorded it.")] = False,
+    output: Output = Format.TEXT,
+) -> None:
+    """Recompute a run from its journal and compare all that was recorded: exit 0, or 1 with the first
+    difference."""
+    from desk.reports import verify_report
+
+    result = verify_report(run, out=out, source=source, anyway=anyway)
+    _print(result, output)
+    if not result["ok"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def runs(out: Out = None, output: Output = Format.TEXT) -> None:
+    """List the recorded runs, newest first."""
+    from desk.reports import runs_table, runs_text
+
+    table = runs_table(out)
+    if output is Format.JSON:
+        _print_json(table)
+    else:
+        typer.echo(runs_text(table))
+
+
+@app.command()
+def bot(
+    desk: Annotated[str, typer.Option(help="Address of a desk's order API.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of its own HTTP API (0: any).")] = 3001,
+) -> None:
+    """Run the demo bot alone against a running desk; it serves /api/health and /api/state."""
+    from engine.target.demo_bot import main as run_bot
+
+    raise typer.Exit(run_bot(["--desk", desk, "--port", str(port)]))
+
+
+@app.command()
+def digest(
+    file: Annotated[Path, typer.Argument(help="Raw 40-byte events (.events.bin, or .gz).")],
+    book: Annotated[BookName, typer.Option(help="Which book applies them.")] = BookName.HOT,
+    output: Output = Format.TEXT,
+) -> None:
+    """Apply a file of events to an empty book and print its digest."""
+    from desk.reports import digest_report
+
+    _print(digest_report(file, book.value), output)
+
+
+@app.command()
+def inspect(
+    file: Annotated[Path, typer.Argument(help="A data file of any known format.")],
+    output: Output = Format.TEXT,
+) -> None:
+    """Say what is in a data file: format, counts, time span, gaps, book."""
+    from engine.feeds.inspect import inspect_file, inspection_json, inspection_text
+
+    inspection = inspect_file(file)
+    if output is Format.JSON:
+        _print_json(inspection_json(inspection))
+    else:
+        typer.echo(inspection_text(inspection))
+
+
+@app.command()
+def doctor(output: Output = Format.TEXT) -> None:
+    """Check terminal, colours, clipboard, compiler and folders; say what to do about each."""
+    from desk.doctor import checks_json, checks_text, run_checks
+
+    checks = run_checks()
+    if output is Format.JSON:
+        _print_json(checks_json(checks))
+    else:
+        typer.echo(checks_text(checks))
+    if not all(check.ok for check in checks):
+        raise typer.Exit(1)
+
+
+def _print(fields: dict[str, Any], output: Format) -> None:
+    """One result: aligned lines, or one JSON object."""
+    if output is Format.JSON:
+        _print_json(fields)
+        return
+    width = max(len(name) for name in fields)
+    for name, value in fields.items():
+        shown = "–" if value is None else "\n".join(map(str, value)) if isinstance(value, list) else value
+        typer.echo(f"{name:<{width}}  {shown}")
+
+
+def _print_json(value: object) -> None:
+    import msgspec
+
+    typer.echo(msgspec.json.encode(value).decode())
+
+
+def _fail(message: str, code: int) -> None:
+    typer.echo(f"stormdesk: {message}", err=True)
+    sys.exit(code)

@@ -1,0 +1,158 @@
+"""Rows of styled text: bars, sparklines and charts as pure functions.
+
+A row is a tuple of (text, style) pieces of known width: comparing two rows tells whether a line of the
+screen has changed, so only changed lines are painted. All characters used here are one column wide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from rich.style import Style
+
+__all__ = ["Piece", "Row", "bar_from_left", "bar_from_right", "braille", "chart", "fit", "pad", "spark"]
+
+Piece = tuple[str, Style]
+Row = tuple[Piece, ...]
+
+EIGHTHS = " ▏▎▍▌▋▊▉█"
+LEVELS = "▁▂▃▄▅▆▇█"
+
+
+def fit(pieces: Sequence[Piece], width: int, blank: Style) -> Row:
+    """These pieces as a row of exactly `width` columns: cut with an ellipsis, or filled with blanks."""
+    total = sum([len(text) for text, _ in pieces])
+    if total == width:
+        return tuple(pieces)
+    if total < width:
+        return (*pieces, (" " * (width - total), blank))
+    kept: list[Piece] = []
+    room = width
+    for text, style in pieces:
+        if len(text) >= room:
+            if room > 0:
+                kept.append((text[: room - 1] + "…", style))
+            break
+        kept.append((text, style))
+        room -= len(text)
+    return tuple(kept)
+
+
+def pad(text: str, width: int, *, right: bool = False) -> str:
+    """Text of exactly `width` columns; `right` aligns it to the right. Too long is cut with an ellipsis."""
+    if len(text) > width:
+        return text[: width - 1] + "…" if width > 1 else text[:width]
+    return text.rjust(width) if right else text.ljust(width)
+
+
+def bar_from_left(value: float, scale: float, width: int) -> str:
+    """A bar growing to the right, in eighths of a column; anything above zero shows."""
+    eighths = _eighths(value, scale, width)
+    full, part = divmod(eighths, 8)
+    return ("█" * full + (EIGHTHS[part] if part else "")).ljust(width)
+
+
+def bar_from_right(
+    value: float, scale: float, width: int, bar: Style, gap: Style, blank: Style
+) -> tuple[Piece, ...]:
+    """A bar growing to the left. The partial cell is the complement drawn in reversed colours (`gap`),
+    because block glyphs fill from the left only."""
+    full, part = divmod(_eighths(value, scale, width), 8)
+    pieces: list[Piece] = []
+    empty = width - full - (1 if part else 0)
+    if empty:
+        pieces.append((" " * empty, blank))
+    if part:
+        pieces.append((EIGHTHS[8 - part], gap))
+    if full:
+        pieces.append(("█" * full, bar))
+    return tuple(pieces)
+
+
+def _eighths(value: float, scale: float, width: int) -> int:
+    if value <= 0 or scale <= 0:
+        return 0
+    return max(1, min(width * 8, round(value / scale * width * 8)))
+
+
+def spark(values: np.ndarray, width: int, *, low: float | None = None, high: float | None = None) -> str:
+    """One line of block glyphs, newest at the right; NaN is a blank, flat is the lowest block.
+
+    With more samples than columns, each column shows the mean of its samples.
+    """
+    if width <= 0:
+        return ""
+    columns = _columns(np.asarray(values, dtype=np.float64), width)
+    known = columns[~np.isnan(columns)]
+    if known.size == 0:
+        return " " * width
+    bottom = float(known.min()) if low is None else low
+    top = float(known.max()) if high is None else high
+    span = top - bottom
+    steps = np.zeros(columns.size) if span <= 0 else np.clip((columns - bottom) / span * 7.999, 0, 7)
+    glyphs = [" " if np.isnan(c) else LEVELS[int(s)] for c, s in zip(columns.tolist(), steps, strict=True)]
+    return "".join(glyphs).rjust(width)
+
+
+def _columns(values: np.ndarray, width: int) -> np.ndarray:
+    """At most `width` values: the newest, averaged in equal groups that are fixed to the newest end."""
+    group = max(1, -(-values.size // width))
+    if group == 1:
+        return values
+    keep = values[values.size % group :].reshape(-1, group)
+    known = ~np.isnan(keep)
+    counts = known.sum(axis=1)
+    sums = np.where(known, keep, 0.0).sum(axis=1)
+    result: np.ndarray = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    return result
+
+
+def chart(values: np.ndarray, width: int, height: int) -> list[str]:
+    """A filled chart of `height` rows, top first: block glyphs in eighths of a row."""
+    if height <= 1:
+        return [spark(values, width)]
+    columns = _columns(np.asarray(values, dtype=np.float64), width)
+    known = columns[~np.isnan(columns)]
+    if known.size == 0:
+        return [" " * width] * height
+    bottom, top = float(known.min()), float(known.max())
+    span = top - bottom
+    eighths = [
+        0 if np.isnan(value) else 1 + int((value - bottom) / span * (height * 8 - 1)) if span > 0 else 1
+        for value in columns.tolist()
+    ]
+    blocks = " " + LEVELS
+    rows = []
+    for level in range(height - 1, -1, -1):
+        line = "".join(blocks[max(0, min(8, value - level * 8))] for value in eighths)
+        rows.append(line.rjust(width))
+    return rows
+
+
+def braille(values: np.ndarray, width: int, height: int) -> list[str]:
+    """A line chart of dots, two samples a column and four levels a row: `height` rows, top first."""
+    columns = _columns(np.asarray(values, dtype=np.float64), width * 2)
+    known = columns[~np.isnan(columns)]
+    if known.size == 0 or width <= 0:
+        return [" " * width] * height
+    bottom, top = float(known.min()), float(known.max())
+    span = top - bottom
+    cells = [[0] * width for _ in range(height)]
+    start = width * 2 - columns.size
+    previous: int | None = None
+    for index, value in enumerate(columns.tolist(), start):
+        if value != value:
+            previous = None
+            continue
+        level = int((value - bottom) / span * (height * 4 - 1)) if span > 0 else 0
+        reach = range(min(level, previous), max(level, previous) + 1) if previous is not None else (level,)
+        for dot in reach:
+            row, part = height - 1 - dot // 4, dot % 4
+            cells[row][index // 2] |= _BRAILLE[index % 2][part]
+        previous = level
+    return ["".join(chr(0x2800 + bits) if bits else " " for bits in line) for line in cells]
+
+
+_BRAILLE = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
+"""Dot bits of the left and right column, lowest dot first (Unicode block 2800)."""

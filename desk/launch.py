@@ -1,0 +1,179 @@
+"""Opens what the command line asks for: the desk, a headless run, a replay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from engine.core.clock import NS_PER_S, monotonic_ns
+from engine.core.errors import UsageError
+from engine.host.live import LiveOptions, SessionHost
+from engine.host.paced import check_speed
+from engine.host.service import surroundings
+from engine.recording.run_directory import resolve_run, runs_root
+from engine.scenarios.loader import history_scenario, load_scenario
+from engine.session import SessionConfig
+from engine.storms.base import StormRequest, parse_duration_ns, parse_storm
+
+__all__ = ["Launch", "open_desk", "open_replay", "run_headless"]
+
+
+class Launch(NamedTuple):
+    """What the command line said, checked."""
+
+    config: SessionConfig
+    speed: float | None
+    target: str
+    runs_root: Path
+    storms: tuple[StormRequest, ...]
+    until_ns: int | None
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        scenario: str | None,
+        source: str,
+        seed: int,
+        speed: str,
+        target: str,
+        out: Path | None,
+        storms: Sequence[str] = (),
+        duration: str | None = None,
+    ) -> Launch:
+        """Raises UsageError that says what is wrong."""
+        from engine.target.poller import check_target_url
+
+        if target not in ("none", "agent", "demo"):
+            check_target_url(target)
+        return cls(
+            config=SessionConfig(
+                scenario=_scenario(scenario, source),
+                seed=seed,
+                source=_source(source),
+                target_agent=target == "agent",
+            ),
+            speed=_speed(speed),
+            target=target,
+            runs_root=runs_root(out),
+            storms=tuple(parse_storm(text) for text in storms),
+            until_ns=None if duration is None else _duration(duration),
+        )
+
+    def options(self, *, record: bool) -> LiveOptions:
+        """For the host."""
+        return LiveOptions(
+            runs_root=self.runs_root,
+            speed=self.speed,
+            target=self.target,
+            storms=self.storms,
+            record=record,
+            until_ns=self.until_ns,
+        )
+
+
+def open_desk(launch: Launch, *, record: bool, api_port: int) -> int:
+    """The desk on this terminal, until its user leaves. Returns the exit code."""
+    from desk.app import run_desk
+    from desk.config import load_config
+
+    config = load_config()
+    host = SessionHost(launch.config, launch.options(record=record))
+    host.run_thread()
+    with surroundings(host, launch.target, api_port=api_port):
+        return run_desk(
+            host, fps=config.fps, theme=config.theme, coach=config.coach, keys=config.keys
+        )
+
+
+def open_replay(run: str, *, out: Path | None, source: str | None) -> int:
+    """A recorded run on the desk."""
+    from desk.app import run_desk
+    from desk.config import load_config
+    from engine.host.replay import ReplayHost
+
+    config = load_config()
+    host = ReplayHost(resolve_run(run, runs_root(out)).path, source_override=source)
+    host.run_thread()
+    return run_desk(host, fps=config.fps, theme=config.theme, coach=False, keys=config.keys)
+
+
+def run_headless(
+    launch: Launch, *, record: bool, api_port: int, progress: Callable[[int, int], None] | None = None
+) -> dict[str, Any]:
+    """Run to the end without a screen; what came out, by name."""
+    if launch.until_ns is None and launch.config.source is None:
+        raise UsageError("a headless run needs its length: --for 60s")
+    host = SessionHost(launch.config, launch.options(record=record))
+    started = monotonic_ns()
+    with surroundings(host, launch.target, api_port=api_port):
+        host.run_to_end(progress=progress)
+    wall_s = (monotonic_ns() - started) / NS_PER_S
+    return _outcome(host, wall_s)
+
+
+def _outcome(host: SessionHost, wall_s: float) -> dict[str, Any]:
+    session, recorder, verdict = host.session, host.recorder, host.verdict
+    if recorder is not None and recorder.error is not None:
+        raise UsageError(f"the run could not be recorded: {recorder.error}")
+    outcome: dict[str, Any] = {
+        "run": None if recorder is None else recorder.run_id,
+        "path": None if recorder is None else recorder.path,
+        "session_s": session.now_ns / NS_PER_S,
+        "event_digest": f"{session.event_digest:#018x}",
+        "book_digest": f"{session.book_digest():#018x}",
+        "events": session.event_count,
+        "events_per_s": round(session.event_count / wall_s) if wall_s else None,
+        "verdict": verdict.verdict,
+        "reason": verdict.reason,
+    }
+    if session.history is not None:
+        player = session.history
+        outcome |= {
+            "gaps": player.gaps,
+            "divergence_lots": player.divergence_lots,
+            "divergence_count": player.divergence_count,
+        }
+    return outcome
+
+
+def _scenario(name: str | None, source: str) -> Any:
+    if source != "sim":
+        if name is not None:
+            raise UsageError("a recorded source brings its own market: leave --scenario out")
+        return history_scenario()
+    return load_scenario(name or "balanced")
+
+
+def _source(text: str) -> str | None:
+    if text == "sim":
+        return None
+    if text == "sample":
+        from engine.feeds.source import sample_path
+
+        return str(sample_path())
+    if not Path(text).is_file():
+        raise UsageError(f"no data file {text!r}: name one, or use sim or sample")
+    return text
+
+
+def _speed(text: str) -> float | None:
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError as error:
+        raise UsageError(f"speed {text!r} is not a number: use 0.1 to 1000, or max") from error
+    check_speed(speed)
+    return speed
+
+
+def _duration(text: str) -> int:
+    try:
+        ns = parse_duration_ns(text)
+    except ValueError as error:
+        raise UsageError(f"--for: {error}") from error
+    if ns <= 0:
+        raise UsageError("--for: a run must last longer than nothing")
+    return ns

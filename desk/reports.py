@@ -1,0 +1,92 @@
+"""What the printing commands print, as plain values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from engine.core.clock import NS_PER_S
+from engine.recording.run_directory import list_runs, resolve_run, runs_root
+
+__all__ = ["digest_report", "runs_table", "runs_text", "verify_report"]
+
+
+def verify_report(run: str, *, out: Path | None, source: str | None, anyway: bool) -> dict[str, Any]:
+    """Verify a run; field "ok" is the answer."""
+    from engine.rebuild import rebuild_session
+    from engine.recording.verify import verify_run
+
+    directory = resolve_run(run, runs_root(out))
+    result = verify_run(directory.path, build=rebuild_session, source_override=source, anyway=anyway)
+    return {
+        "run": result.run_id,
+        "ok": result.ok,
+        "complete": result.complete,
+        "inputs": result.inputs,
+        "events": result.events,
+        "until_s": result.until_ns / NS_PER_S,
+        "checkpoints": result.checkpoints_compared,
+        "ticks": result.ticks_compared,
+        "storm_rows": result.storm_rows_compared,
+        "first_difference": result.first_difference,
+        "notes": result.notes,
+    }
+
+
+def digest_report(file: Path, book: str) -> dict[str, Any]:
+    """Digest of an events file."""
+    from engine.book.digest_file import digest_events_file
+
+    report = digest_events_file(file, book)
+    return {
+        "book": book,
+        "digest": f"{report.l2_digest:#018x}",
+        "levels_bid": report.bid_levels,
+        "levels_ask": report.ask_levels,
+        "best_bid": report.best_bid,
+        "best_ask": report.best_ask,
+        "live_orders": report.live_orders,
+        "events": report.events,
+        "ns_per_event": round(report.ns_per_event, 1),
+        "event_digest": f"{report.event_digest:#018x}",
+        "replay_digest": f"{report.replay_digest:#018x}",
+    }
+
+
+def runs_table(out: Path | None) -> list[dict[str, Any]]:
+    """All runs, newest first."""
+    return [
+        {
+            "run": entry.run_id,
+            "state": entry.state,
+            "scenario": entry.summary.get("scenario"),
+            "seed": entry.summary.get("seed"),
+            "duration_s": entry.summary.get("duration_s"),
+            "verdict": entry.summary.get("verdict"),
+            "problem": entry.problem,
+        }
+        for entry in list_runs(runs_root(out))
+    ]
+
+
+def runs_text(table: list[dict[str, Any]]) -> str:
+    """The table as aligned text."""
+    if not table:
+        return "no runs yet: press r in the desk, or use stormdesk run --headless --for 60s"
+    rows = [["run", "state", "scenario", "seed", "duration", "verdict"]]
+    for run in table:
+        duration = run["duration_s"]
+        cells = (
+            run["run"],
+            run["problem"] or run["state"],
+            run["scenario"],
+            run["seed"],
+            None if duration is None else f"{duration:.1f} s",
+            run["verdict"],
+        )
+        rows.append(["–" if cell is None else str(cell) for cell in cells])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )

@@ -1,0 +1,1 @@
+"""Screens: the desk (live and replay alike) and help."""

@@ -1,0 +1,1 @@
+"""Built-in agents, one file per archetype; `registry` names them for scenarios."""

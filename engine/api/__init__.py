@@ -1,0 +1,1 @@
+"""The order API: how bots on this machine trade in the desk's market."""

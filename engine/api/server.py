@@ -1,0 +1,212 @@
+"""The order API: a small HTTP and WebSocket server on loopback, through which bots trade as TARGET.
+
+Place on the data path: beside the desk, in its own thread with its own event loop; it talks to the session's
+host only (bounded input queue, immutable frames, execution reports). Invariant: whatever a client does, the
+engine thread never waits for it. It will grow into the full venue gateway.
+
+    GET    /health                        {status: "ok"}; the only route that needs no token
+    GET    /status                        version, mode, symbol, session_id, fill and drops of this API
+    GET    /api/v1/instrument             symbol, tick_size, lot_size, currency, unit_lots, session_id …
+    GET    /api/v1/book?levels=N          best prices and N (1-120, default 20) levels of the latest frame
+    POST   /api/v1/orders                 {side: "buy"|"sell", type: "limit"|"market", price_ticks, qty_lots,
+                                          time_in_force: "GTC"|"IOC"|"FOK"|"POST_ONLY", client_id} -> 202
+    DELETE /api/v1/orders/{client_id}     -> 202
+    DELETE /api/v1/orders                 cancel all -> 202
+    GET    /api/v1/orders                 resting orders
+    GET    /api/v1/account                position_lots, pnl, open_orders
+    WS     /api/v1/stream                 out: hello, book, report, ack, error; in: orders as above, or with
+                                          {op: "submit"|"cancel"|"cancel_all"}
+           ?session=ID&since=SEQUENCE     continues after that report when the session is still the same
+
+202 means queued: what became of an order is told by its execution reports. In a stream, reports come in
+order and without loss, books latest-wins (at most one per frame); a client too slow for its reports is
+closed with code 1013. A new hello in an open stream means that the desk runs a new session: orders,
+positions and report sequences of the old one are gone.
+
+Every error is {"error": {"code", "message"}}. All orders are of the account TARGET (header
+`X-Account: target`, or none). A foreign Origin or Host gets 403, a missing token (when one is set) 401.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+from engine.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from engine.api.gateway import Gateway, OrderHost
+
+__all__ = ["OrderApi"]
+
+CONNECTION_LIMIT = 64
+"""Connections at the same time, streams included; more get 503."""
+JOIN_TIMEOUT_S = 3.0
+"""How long stop() waits for the thread."""
+GRACE_S = 1
+"""How long connections get to end when the server stops."""
+START_POLL_S = 0.005
+
+
+class OrderApi:
+    """Serves `host` (engine.api.gateway.OrderHost) on http://{host_name}:{port}.
+
+    Raises UsageError for an address beyond loopback without a token; `start()` raises it when the port is
+    taken. The libraries are imported by the server's thread: the desk is on the screen first.
+    """
+
+    def __init__(
+        self, host: OrderHost, *, host_name: str = "127.0.0.1", port: int = 0, token: str | None = None
+    ) -> None:
+        self._loopback = _is_loopback(host_name)
+        if not self._loopback and not token:
+            raise UsageError(
+                f"order API on {host_name!r}: anyone on the network could trade; "
+                "set a token, or bind to 127.0.0.1"
+            )
+        self._host = host
+        self._host_name = host_name
+        self._port = port
+        self._token = token
+        self._address: str | None = None
+        self._url: str | None = None
+        self._error: str | None = None
+        self._gateway: Gateway | None = None
+        self._listening = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str | None:
+        """Where bots connect; None until it listens and after it has stopped."""
+        return self._url
+
+    @property
+    def address(self) -> str | None:
+        """Where it will listen: known when `start()` has returned, so that a bot may start meanwhile."""
+        return self._address
+
+    @property
+    def error(self) -> str | None:
+        """Why the server ended by itself, if it did."""
+        return self._error
+
+    @property
+    def clients(self) -> int:
+        """Open streams."""
+        return self.statistics().get("streams", 0)
+
+    def statistics(self) -> dict[str, int]:
+        """Fill and drops; empty until it listens."""
+        gateway = self._gateway
+        return gateway.statistics() if gateway is not None else {}
+
+    def start(self) -> None:
+        """Take the port and start the thread; returns at once. Raises UsageError when the port is taken."""
+        listener = self._bind()
+        name = f"[{self._host_name}]" if ":" in self._host_name else self._host_name
+        self._address = f"http://{name}:{listener.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._run, args=(listener,), name="order-api", daemon=True)
+        self._thread.start()
+
+    def wait_listening(self, timeout_s: float) -> bool:
+        """Wait until `url` is known, or until the server has failed (then False)."""
+        self._listening.wait(timeout_s)
+        return self._url is not None
+
+    def attach(self, host: OrderHost) -> None:
+        """Serve another session from now on; open streams get a new hello. From any thread."""
+        self._host = host
+        if self._gateway is not None:
+            self._gateway.host = host
+
+    def stop(self) -> None:
+        """End streams and thread."""
+        self._stopping.set()
+        if self._loop is not None:
+            try:
+                self._loop.call_soon_threadsafe(self._request_stop)
+            except RuntimeError:  # its loop has closed already
+                self._url = None
+        if self._thread is not None:
+            self._thread.join(JOIN_TIMEOUT_S)
+        self._url = None
+
+    def _bind(self) -> socket.socket:
+        where = f"order API on {self._host_name}:{self._port}"
+        if not 0 <= self._port <= 65_535:
+            raise UsageError(f"{where}: not a port; choose one up to 65535, or 0 for a free one")
+        try:
+            family = socket.AF_INET6 if ":" in self._host_name else socket.AF_INET
+            return socket.create_server((self._host_name, self._port), family=family)
+        except OSError as error:
+            raise UsageError(f"{where}: {error}; choose another port, or 0 for a free one") from error
+
+    def _request_stop(self) -> None:
+        if self._stop is not None:
+            self._stop.set()
+
+    # -- on the server's thread ----------------------------------------------------------------------------
+
+    def _run(self, listener: socket.socket) -> None:
+        try:
+            asyncio.run(self._serve(listener))
+        except Exception as error:  # reported where the desk can show it; a thread has no other way
+            self._error = f"the order API ended: {type(error).__name__}: {error}"
+        finally:
+            self._url = None
+            self._listening.set()
+            listener.close()
+
+    async def _serve(self, listener: socket.socket) -> None:
+        import uvicorn
+
+        from engine.api.gateway import Gateway
+        from engine.api.routes import BODY_LIMIT_BYTES, build_app
+
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        gateway = self._gateway = Gateway(self._host)
+        gateway.host = self._host  # attach() may have been called in between
+        config = uvicorn.Config(
+            build_app(gateway, token=self._token, check_host=self._loopback),
+            lifespan="off",
+            log_config=None,  # nothing may write to the terminal that the desk draws on
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            ws_max_size=BODY_LIMIT_BYTES,
+            ws_per_message_deflate=False,
+            limit_concurrency=CONNECTION_LIMIT,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        feeding = asyncio.create_task(gateway.pump())
+        asked_to_stop = asyncio.create_task(self._stop.wait())
+        try:
+            while not server.started and not serving.done():
+                await asyncio.sleep(START_POLL_S)
+            self._url = self._address
+            self._listening.set()
+            if not self._stopping.is_set():
+                await asyncio.wait({serving, feeding, asked_to_stop}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._url = None
+            gateway.close_streams("the desk is closing")
+            server.should_exit = True
+            await serving
+
+
+def _is_loopback(host_name: str) -> bool:
+    if host_name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host_name).is_loopback
+    except ValueError:
+        return False

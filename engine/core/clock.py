@@ -1,0 +1,36 @@
+"""The only place that reads the wall clock (tested). Wall time paces and labels; it never decides.
+
+Simulation time is an int64 count of nanoseconds since the session's start. The functions here serve
+pacing, latency measurements and the names of runs.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+__all__ = ["NS_PER_MS", "NS_PER_S", "monotonic_ns", "utc_iso", "utc_run_id", "wall_ns"]
+
+NS_PER_MS = 1_000_000
+NS_PER_S = 1_000_000_000
+
+
+def monotonic_ns() -> int:
+    """Nanoseconds of a clock that never steps back; for pacing and measuring."""
+    return time.perf_counter_ns()
+
+
+def wall_ns() -> int:
+    """Nanoseconds since the Unix epoch; for labels in run files only."""
+    return time.time_ns()
+
+
+def utc_iso(epoch_ns: int) -> str:
+    """`2026-01-02T03:04:05.678Z` for a wall time in ns."""
+    stamp = datetime.fromtimestamp(epoch_ns // NS_PER_S, UTC)
+    return f"{stamp:%Y-%m-%dT%H:%M:%S}.{epoch_ns % NS_PER_S // NS_PER_MS:03d}Z"
+
+
+def utc_run_id(epoch_ns: int) -> str:
+    """`2026-01-02T03-04-05Z`: the name of a run that starts at this wall time (flowlab.md section 6)."""
+    return f"{datetime.fromtimestamp(epoch_ns // NS_PER_S, UTC):%Y-%m-%dT%H-%M-%SZ}"

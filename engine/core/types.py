@@ -1,0 +1,244 @@
+"""Events, commands and the small enums: the words in which all parts speak.
+
+Event   what the market says: a 40-byte record of the public feed (flowlab.md section 1).
+Command what comes in: a 64-byte record, journaled before it has an effect.
+
+Prices are integer ticks, sizes integer lots, times int64 ns since the session's start.
+"""
+
+from __future__ import annotations
+
+import struct
+from decimal import Decimal
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+
+__all__ = [
+    "EVENT_BYTES",
+    "EVENT_DTYPE",
+    "Account",
+    "Command",
+    "CommandKind",
+    "EventType",
+    "Instrument",
+    "Regime",
+    "Side",
+    "StormKind",
+    "TimeInForce",
+    "pack_event",
+]
+
+EVENT_BYTES = 40
+EVENT_DTYPE = np.dtype(
+    {
+        "names": ["ts", "price", "qty", "order_id", "instrument_id", "event_type", "side"],
+        "formats": ["<u8", "<u8", "<u8", "<u8", "<u4", "u1", "u1"],
+        "offsets": [0, 8, 16, 24, 32, 36, 37],
+        "itemsize": EVENT_BYTES,
+    }
+)
+"""One public event. `price` in ticks, `qty` in lots, `ts` in ns (informational)."""
+
+pack_event = struct.Struct("<QQQQIBB2x").pack
+"""pack_event(ts, price, qty, order_id, instrument_id, event_type, side) -> 40 bytes."""
+
+
+class EventType(IntEnum):
+    """Event numbers. 1-5 are the shared layout; ours start at 16, and this is their one table."""
+
+    ADD = 1
+    """A new order rests: level quantity and order count grow."""
+    CANCEL = 2
+    """qty 0 or >= resting: the order leaves; less: it shrinks and keeps its place."""
+    MODIFY = 3
+    """Replace: the order leaves whole and comes back at the new price and qty. It keeps its place in
+    the queue only at the same price with no more qty. An unknown id is an add."""
+    TRADE = 4
+    """The resting order `order_id` is executed for qty; `side` is the resting order's side, so the
+    aggressor is on the other one."""
+    SNAPSHOT = 5
+    """No-op in every book (counted)."""
+    PRINT = 16
+    """A historical trade that touched no order of this book: volume and tape only, `side` is the side
+    that was resting. No-op in every book."""
+
+
+class Side(IntEnum):
+    """Side of the book. `1 - side` is the other one."""
+
+    BID = 0
+    ASK = 1
+
+
+class TimeInForce(IntEnum):
+    """What happens to the part of an order that does not trade at once."""
+
+    GTC = 0
+    """It rests."""
+    IOC = 1
+    """It is cancelled."""
+    FOK = 2
+    """All or nothing: the order trades whole or not at all."""
+    POST_ONLY = 3
+    """It must rest: an order that would trade is rejected."""
+
+
+class StormKind(IntEnum):
+    """The five storms, numbered like their keys."""
+
+    PHANTOM = 1
+    CANCEL = 2
+    IGNITION = 3
+    CRASH = 4
+    LATARB = 5
+
+
+class Regime(IntEnum):
+    """Market regime (flowlab.md section 3)."""
+
+    CALM = 0
+    VOLATILE = 1
+    AGGRESSIVE = 2
+    CRISIS = 3
+
+
+class Account(IntEnum):
+    """Fixed account numbers. Agents of the scenario follow from FIRST_AGENT."""
+
+    HISTORY = 0
+    """Liquidity of a replayed exchange."""
+    DESK = 1
+    """The person at the keyboard."""
+    TARGET = 2
+    """The bot under test."""
+    FIRST_STORM = 2
+    """Attacker of StormKind k trades as FIRST_STORM + k (accounts 3-7)."""
+    FIRST_AGENT = 16
+    """The scenario's agents, in file order."""
+
+
+class Instrument(NamedTuple):
+    """What is traded, and how its integers read as money.
+
+    `tick_size` in quote currency per tick, `lot_size` in base units per lot, both exact decimals;
+    `unit_lots` is a usual order size here, by which bots and storms scale.
+    """
+
+    symbol: str
+    tick_size: Decimal
+    lot_size: Decimal
+    currency: str
+    unit_lots: int
+    instrument_id: int = 1
+
+    @property
+    def price_decimals(self) -> int:
+        """Digits after the point that a price needs."""
+        exponent = self.tick_size.normalize().as_tuple().exponent
+        return max(0, -int(exponent))
+
+    @property
+    def lot_decimals(self) -> int:
+        """Digits after the point that a quantity needs."""
+        exponent = self.lot_size.normalize().as_tuple().exponent
+        return max(0, -int(exponent))
+
+    @property
+    def tick_lot_value(self) -> float:
+        """Quote currency of one tick x one lot; display only."""
+        return float(self.tick_size * self.lot_size)
+
+
+class CommandKind(IntEnum):
+    """What a command asks for. From 128 up: notes in the journal that change nothing."""
+
+    SUBMIT = 1
+    CANCEL = 2
+    CANCEL_ALL = 3
+    REPLACE = 4
+    STORM_START = 5
+    STORM_STOP = 6
+    TARGET_SAMPLE = 7
+    """What the target said of itself: equity in 1e-6 currency units (or unreachable)."""
+    RECORD_START = 8
+    RECORD_STOP = 9
+    CHECKPOINT = 128
+    """State of the session at this time: event count and digests."""
+
+
+class Command(NamedTuple):
+    """One input, or one note, of the journal: 64 bytes on disk.
+
+    Which fields mean something depends on `kind`:
+
+    SUBMIT         account side price_ticks qty_lots time_in_force order_id(client's); price 0 = market
+    CANCEL         account order_id
+    CANCEL_ALL     account
+    REPLACE        account order_id price_ticks qty_lots
+    STORM_START    storm a=severity in millionths b=duration_ns qty_lots=storm seed
+    STORM_STOP     storm (0 = all)
+    TARGET_SAMPLE  a=equity in millionths; b=packed trades; flags 1 = valid, 0 = unreachable
+    CHECKPOINT     order_id=event digest, price_ticks=book digest (as i64), qty_lots=event count
+    """
+
+    kind: int
+    time_ns: int = 0
+    """Session time at which it was accepted; it takes effect strictly later."""
+    sequence: int = 0
+    account: int = 0
+    side: int = 0
+    time_in_force: int = 0
+    storm: int = 0
+    flags: int = 0
+    order_id: int = 0
+    price_ticks: int = 0
+    qty_lots: int = 0
+    a: int = 0
+    b: int = 0
+
+    def pack(self) -> bytes:
+        """The 64 bytes of this command."""
+        return _COMMAND.pack(
+            self.sequence,
+            self.time_ns,
+            self.kind,
+            self.side,
+            self.time_in_force,
+            self.storm,
+            self.account,
+            self.flags,
+            self.order_id,
+            self.price_ticks,
+            self.qty_lots,
+            self.a,
+            self.b,
+        )
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Command:
+        """The command in these 64 bytes. Raises ValueError on another length or an unknown kind."""
+        if len(data) != COMMAND_BYTES:
+            raise ValueError(f"a command has {COMMAND_BYTES} bytes, not {len(data)}")
+        seq, time_ns, kind, side, tif, storm, account, flags, order_id, price, qty, a, b = _COMMAND.unpack(data)
+        return cls(
+            kind=CommandKind(kind),
+            time_ns=time_ns,
+            sequence=seq,
+            account=account,
+            side=side,
+            time_in_force=tif,
+            storm=storm,
+            flags=flags,
+            order_id=order_id,
+            price_ticks=price,
+            qty_lots=qty,
+            a=a,
+            b=b,
+        )
+
+
+_COMMAND = struct.Struct("<QqBBBBHHQqqqq")
+COMMAND_BYTES = _COMMAND.size
+assert COMMAND_BYTES == 64

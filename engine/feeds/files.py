@@ -1,0 +1,106 @@
+"""Opening data files: plain or gzip by content, hashed, bounded, split into lines.
+
+Stop on the data path: the disk's edge of the feeds. Invariant: no more than MAX_UNPACKED_BYTES leave here,
+and every failure to read is a UsageError or DataError that names the file.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from engine.core.errors import DataError, UsageError
+
+__all__ = ["MAX_LINE_BYTES", "MAX_UNPACKED_BYTES", "Line", "file_sha256", "open_data", "read_all", "read_lines"]
+
+MAX_UNPACKED_BYTES = 512 << 20
+"""Largest file, unpacked, that is read; a bigger one is refused."""
+
+MAX_LINE_BYTES = 4 << 20
+"""Longest text line that is looked at; a longer one is handed over cut and marked."""
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_BUFFER_BYTES = 1 << 18
+
+
+class Line(NamedTuple):
+    """One line of a text file, without its line end."""
+
+    number: int
+    """Counted from 1."""
+    offset: int
+    """Byte offset of its start in the unpacked file."""
+    content: bytes
+    is_whole: bool
+    """False: longer than MAX_LINE_BYTES, the rest was skipped."""
+
+
+@contextmanager
+def open_data(path: Path) -> Iterator[BinaryIO]:
+    """The unpacked bytes of the file as a buffered stream.
+
+    Raises UsageError when it cannot be opened, DataError when its gzip data is damaged or cut off.
+    """
+    try:
+        with path.open("rb") as packed:
+            magic = packed.read(2)
+            packed.seek(0)
+            if magic != _GZIP_MAGIC:
+                yield packed
+                return
+            with gzip.GzipFile(fileobj=packed) as unpacked:
+                yield io.BufferedReader(unpacked, _BUFFER_BYTES)  # type: ignore[arg-type]
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(
+            f"{path}: damaged gzip data ({error}). "
+            f"Fetch the file again, or unpack what is readable (`zcat {path.name} > part`) and open that."
+        ) from error
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror or error}). Check the path.") from error
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of the file's bytes as they lie on disk, in hex. Raises UsageError when it cannot be read."""
+    try:
+        with path.open("rb") as packed:
+            return hashlib.file_digest(packed, "sha256").hexdigest()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror or error}). Check the path.") from error
+
+
+def read_lines(path: Path, stream: BinaryIO) -> Iterator[Line]:
+    """The lines of the stream, in order. Raises DataError past MAX_UNPACKED_BYTES."""
+    offset = 0
+    number = 0
+    while piece := stream.readline(MAX_LINE_BYTES):
+        number += 1
+        start = offset
+        offset += len(piece)
+        content = piece
+        while piece and not piece.endswith(b"\n") and offset <= MAX_UNPACKED_BYTES:
+            piece = stream.readline(MAX_LINE_BYTES)
+            offset += len(piece)
+        if offset > MAX_UNPACKED_BYTES:
+            raise _above_limit(path)
+        yield Line(number, start, content.rstrip(b"\r\n"), offset - start == len(content))
+
+
+def read_all(path: Path, stream: BinaryIO) -> bytes:
+    """What is left of the stream. Raises DataError past MAX_UNPACKED_BYTES."""
+    data = stream.read(MAX_UNPACKED_BYTES + 1)
+    if len(data) > MAX_UNPACKED_BYTES:
+        raise _above_limit(path)
+    return data
+
+
+def _above_limit(path: Path) -> DataError:
+    return DataError(
+        f"{path}: more than {MAX_UNPACKED_BYTES >> 20} MiB unpacked, which is the limit. "
+        "Cut the capture into shorter files."
+    )

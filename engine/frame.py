@@ -1,0 +1,330 @@
+"""The frame: an immutable view of a session, the only thing that readers see (stop 6 on the data path).
+
+Desk, order API and recorder read frames; nobody reads the market behind the core's back. A frame holds
+plain tuples and small read-only arrays, so it crosses threads without a lock. What is not known is None
+and shows as an en dash; nothing here is invented for show.
+
+The market part is built by `Session.market_view()`; the host adds what it alone knows (pace, target,
+recording, measured latencies).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.core.types import Instrument
+
+__all__ = [
+    "AgentView",
+    "AlertView",
+    "FeedView",
+    "Frame",
+    "HostView",
+    "Kpis",
+    "LevelView",
+    "MarkerView",
+    "MarketView",
+    "OrderView",
+    "RecordingView",
+    "SeriesView",
+    "StageView",
+    "StormView",
+    "TargetView",
+    "TradeView",
+    "VerdictView",
+]
+
+LADDER_LEVELS = 120
+"""Levels a side in a frame, at the most."""
+TAPE_TRADES = 200
+"""Most recent trades in a frame."""
+SERIES_SAMPLES = 240
+"""Samples in each series (one per analytics sample, 250 ms of session time: one minute)."""
+
+
+class LevelView(NamedTuple):
+    """One price level."""
+
+    price_ticks: int
+    qty_lots: int
+    order_count: int
+
+
+class TradeView(NamedTuple):
+    """One execution. `aggressor_side` 0 = buyer lifted the ask, 1 = seller hit the bid."""
+
+    trade_id: int
+    time_ns: int
+    price_ticks: int
+    qty_lots: int
+    aggressor_side: int
+    aggressor: str
+    """Account name of the aggressor: the desk sees labels, detectors never do."""
+    maker: str
+
+
+class OrderView(NamedTuple):
+    """A resting order of the desk or of the target."""
+
+    order_id: int
+    owner: str
+    """One of: "me" or "bot"."""
+    side: int
+    price_ticks: int
+    qty_lots: int
+    ahead_lots: int
+    """Lots before it in its queue."""
+
+
+class Kpis(NamedTuple):
+    """Figures of the last analytics sample; None where the book does not define them."""
+
+    mid_ticks: float | None
+    microprice_ticks: float | None
+    spread_ticks: int | None
+    spread_bps: float | None
+    bid_depth_lots: int
+    """Lots on the best ten bid levels."""
+    ask_depth_lots: int
+    imbalance: float
+    """(bid - ask) / (bid + ask) over ten levels; 0 when the book is empty."""
+    vpin: float | None
+    """None until the first bucket has filled."""
+    trade_velocity: float | None
+    """Trades per second over its own moving baseline; None without trades."""
+    trades_per_s: float
+    realised_vol_bps: float | None
+    """Standard deviation of 1 s log-free returns over the last 60 s, in bps."""
+    regime: int
+    """engine.core.types.Regime"""
+    regime_score: float
+    events_per_s: float
+    """Public feed events per second of session time."""
+    crossed: bool
+
+
+class SeriesView(NamedTuple):
+    """Recent samples, oldest first, float64 with NaN where unknown; at most SERIES_SAMPLES long."""
+
+    time_ns: np.ndarray
+    mid_ticks: np.ndarray
+    spread_ticks: np.ndarray
+    imbalance: np.ndarray
+    vpin: np.ndarray
+    bid_depth_lots: np.ndarray
+    ask_depth_lots: np.ndarray
+    events_per_s: np.ndarray
+    regime: np.ndarray
+
+
+class AgentView(NamedTuple):
+    """One account that trades by itself."""
+
+    account: int
+    name: str
+    """e.g. "maker-1", "noise-12", "HISTORY", "storm:crash"."""
+    kind: str
+    """One of: "noise", "value", "momentum", "maker", "twap", "storm", "history", "target", "desk"."""
+    position_lots: int
+    pnl: float
+    """Marked at mid, quote currency, after fees."""
+    open_orders: int
+    fills: int
+    limit_lots: int | None
+    """Its inventory limit, where it has one: scales the bar."""
+
+
+class StormView(NamedTuple):
+    """One storm of the deck."""
+
+    kind: int
+    """engine.core.types.StormKind"""
+    name: str
+    """One of: "phantom", "cancel", "ignition", "crash", "latarb"."""
+    active: bool
+    severity: float | None
+    """Of the active storm, else None."""
+    started_ns: int | None
+    ends_ns: int | None
+    orders_sent: int
+    """By this storm's account since the session's start."""
+    position_lots: int
+    pnl: float
+
+
+class MarkerView(NamedTuple):
+    """A moment worth jumping to."""
+
+    time_ns: int
+    kind: str
+    """One of: "storm_start", "storm_stop", "record", "regime", "target", "gap", "user"."""
+    label: str
+
+
+class AlertView(NamedTuple):
+    """One line of the alert store, newest last in the frame."""
+
+    alert_id: int
+    time_ns: int
+    severity: str
+    """One of: "info", "warning", "critical"."""
+    text: str
+    acknowledged: bool = False
+
+
+class FeedView(NamedTuple):
+    """State of a historical source."""
+
+    name: str
+    kind: str
+    epoch_ns: int
+    """Wall time (ns since 1970) of session time 0 in the recorded day."""
+    duration_ns: int
+    depth_updates: int
+    trades: int
+    gaps: int
+    dropped: int
+    divergence_lots: int
+    """History's liquidity that our side consumed before history did."""
+    divergence_count: int
+    ended: bool
+
+
+class MarketView(NamedTuple):
+    """What `Session.market_view()` knows: a pure function of scenario, seed and inputs."""
+
+    time_ns: int
+    events: int
+    """Public feed events so far."""
+    instrument: Instrument
+    scenario: str
+    seed: int
+    source: str
+    """One of: "sim" or the file's name."""
+    bids: tuple[LevelView, ...]
+    asks: tuple[LevelView, ...]
+    last_price_ticks: int | None
+    last_aggressor_side: int | None
+    trades: tuple[TradeView, ...]
+    """The last TAPE_TRADES executions, oldest first, with gap-free trade_id."""
+    trade_count: int
+    volume_at_price: Mapping[int, int]
+    """price_ticks -> lots traded this session, around the ladder."""
+    orders: tuple[OrderView, ...]
+    kpis: Kpis
+    series: SeriesView
+    agents: tuple[AgentView, ...]
+    storms: tuple[StormView, ...]
+    markers: tuple[MarkerView, ...]
+    alerts: tuple[AlertView, ...]
+    feed: FeedView | None
+
+
+class StageView(NamedTuple):
+    """Measured wall time of one stage, ns; None before the first measurement."""
+
+    name: str
+    """One of: "input", "kernel", "analytics", "journal", "frame"."""
+    p50_ns: int | None
+    p99_ns: int | None
+    measured: int
+    """Measurements so far."""
+    unit: str
+    """What one measurement covers: "command", "event", "sample", "flush", "frame"."""
+
+
+class TargetView(NamedTuple):
+    """What the TARGET says of itself, and what we know of it."""
+
+    url: str
+    """One of: "none", "agent" (in process) or an URL."""
+    status: str
+    """One of: "none", "starting", "ok", "slow", "unreachable", "invalid"."""
+    detail: str
+    """Why the status is what it is; empty when ok."""
+    bot: str | None
+    currency: str | None
+    equity: float | None
+    start_equity: float | None
+    """At the start of the recording, else of the session's first sample."""
+    realised_pnl: float | None
+    unrealised_pnl: float | None
+    total_trades: int | None
+    wins: int | None
+    losses: int | None
+    win_rate: float | None
+    open_positions: int | None
+    last_signal: str | None
+    age_ms: int | None
+    """Wall time since the last good answer."""
+    equity_series: np.ndarray
+    """float64, one value per good answer, at most SERIES_SAMPLES."""
+    ledger_position_lots: int
+    """The TARGET account in the desk's own ledger (0 when it trades elsewhere)."""
+    ledger_pnl: float
+
+
+class VerdictView(NamedTuple):
+    """The verdict, as the thresholds stand now."""
+
+    verdict: str
+    """One of: "TARGET_INTACT", "TARGET_DAMAGED", "TARGET_KILLED", "UNKNOWN"."""
+    delta: float | None
+    reason: str
+
+
+class RecordingView(NamedTuple):
+    """The run being recorded, or replayed."""
+
+    run_id: str
+    path: str
+    active: bool
+    since_ns: int
+    bytes_written: int
+    ticks: int
+    storms: int
+    error: str | None
+    """Set when recording had to stop (disk full …); the desk stays alive."""
+
+
+class HostView(NamedTuple):
+    """What only the host knows: pace, measured latencies, target, recording."""
+
+    mode: str
+    """One of: "live", "replay"."""
+    state: str
+    """One of: "running", "paused", "ended", "failed"."""
+    speed: float | None
+    """Session seconds per wall second; None = as fast as possible."""
+    achieved_speed: float | None
+    """Measured over the last second."""
+    end_ns: int | None
+    """Where the session ends by itself (replay, historical source), if it does."""
+    stages: tuple[StageView, ...]
+    target: TargetView
+    verdict: VerdictView
+    recording: RecordingView | None
+    last_verdict: VerdictView | None
+    """Of the run that was recorded last in this session."""
+    api_url: str | None
+    """Where bots connect; None while closed."""
+    api_clients: int
+    queue_fill: int
+    queue_limit: int
+    dropped: int
+    """Inputs refused because a bounded queue was full."""
+    notice: str | None
+    """One line from the host for its user (e.g. why a command was refused)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture of the session; `number` grows by one per frame built."""
+
+    number: int
+    market: MarketView
+    host: HostView

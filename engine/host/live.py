@@ -1,0 +1,331 @@
+"""The live host: takes orders, storms and the target's samples as inputs, and records runs.
+
+Every input follows one line: stamp with session time, append to the journal (memory, and the run's file
+while recording), commit, accept. Nothing has an effect before it is in the journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.core.clock import NS_PER_S, monotonic_ns
+from engine.core.errors import UsageError
+from engine.core.identity import engine_source_hash
+from engine.core.types import Command, CommandKind, StormKind, TimeInForce
+from engine.frame import RecordingView, VerdictView
+from engine.host.paced import PacedHost, verdict_view
+from engine.host.target_record import TargetRecord, agent_sample, sample_of
+from engine.journal.records import RunHeader
+from engine.rebuild import header_for
+from engine.recording.recompute import new_storm_entries, take_checkpoint, take_tick
+from engine.recording.recorder import Recorder, TargetSummary
+from engine.recording.verdict import EquityRecord, Verdict
+from engine.session import Session, SessionConfig, storm_command
+from engine.storms.base import StormRequest
+from engine.target.contract import TargetStatus
+
+__all__ = ["LiveOptions", "SessionHost"]
+
+INPUTS_LIMIT = 4_000_000
+"""Inputs kept in memory for a recording that may still start (256 MB at the most)."""
+TICK_NS = NS_PER_S
+
+
+class LiveOptions(NamedTuple):
+    """How a live host behaves; none of it changes what the session computes."""
+
+    runs_root: Path
+    speed: float | None = 1.0
+    target: str = "none"
+    """One of: "none", "agent", "demo" or an URL, as written into runs."""
+    storms: tuple[StormRequest, ...] = ()
+    """Fired when session time reaches their start."""
+    record: bool = False
+    """Record from the start."""
+    until_ns: int | None = None
+    """End here."""
+    frame_hz: float = 20.0
+    on_poll_wanted: Callable[[], None] | None = None
+    """Called when a fresh sample of the target is worth having."""
+
+
+class SessionHost(PacedHost):
+    """A live session."""
+
+    mode = "live"
+
+    def __init__(self, config: SessionConfig, options: LiveOptions) -> None:
+        self.config = config
+        self.options = options
+        self._inputs: list[Command] = []
+        self._recorder: Recorder | None = None
+        self._last_verdict: Verdict | None = None
+        self._storms_seen = 0
+        self._equity = EquityRecord(0)
+        self._scheduled = sorted(options.storms, key=lambda request: (request.start_ns, request.kind))
+        self._on_poll_wanted = options.on_poll_wanted or (lambda: None)
+        self._uncommitted: list[Command] = []
+        super().__init__(Session(config), speed=options.speed, frame_hz=options.frame_hz)
+        self.session_id = f"{engine_source_hash()[:8]}-{config.seed}-{monotonic_ns():x}"
+        self.target = TargetRecord(options.target)
+        if options.record:
+            self._start_recording()
+
+    # -- requests of faces ----------------------------------------------------------------------------
+
+    def submit_order(
+        self,
+        account: int,
+        side: int,
+        price_ticks: int,
+        qty_lots: int,
+        tif: int = TimeInForce.GTC,
+        client_id: int = 0,
+    ) -> bool:
+        """Send an order (price 0 = market); False when the queue is full."""
+        return self._ask_input(
+            Command(
+                kind=CommandKind.SUBMIT,
+                account=account,
+                side=side,
+                price_ticks=price_ticks,
+                qty_lots=qty_lots,
+                time_in_force=tif,
+                order_id=client_id,
+            )
+        )
+
+    def cancel_order(self, account: int, client_id: int) -> bool:
+        """Cancel an order by its client id; False when the queue is full."""
+        return self._ask_input(Command(kind=CommandKind.CANCEL, account=account, order_id=client_id))
+
+    def cancel_all(self, account: int) -> bool:
+        """Cancel all of an account's resting orders; False when the queue is full."""
+        return self._ask_input(Command(kind=CommandKind.CANCEL_ALL, account=account))
+
+    def set_target(self, status: TargetStatus) -> None:
+        """Take the outcome of a poll."""
+        self._ask(lambda: self._hear_target(status))
+
+    def want_polls(self, callback: Callable[[], None]) -> None:
+        """Call this whenever a fresh sample of the target is worth having."""
+        self._on_poll_wanted = callback
+
+    # -- for headless use -----------------------------------------------------------------------------
+
+    @property
+    def recorder(self) -> Recorder | None:
+        """The recording that is on, or was last."""
+        return self._recorder
+
+    @property
+    def verdict(self) -> Verdict:
+        """Verdict of the recording, else of the session so far."""
+        if self._last_verdict is not None:
+            return self._last_verdict
+        if self._recorder is not None:
+            return self._recorder.verdict
+        return self._equity.judge(self.config.scenario.thresholds, has_target=self.options.target != "none")
+
+    # -- inputs ---------------------------------------------------------------------------------------
+
+    def _ask_input(self, command: Command) -> bool:
+        return self._ask(lambda: self._input(command))
+
+    def _input(self, command: Command) -> None:
+        """Queue an input for this turn; it is stamped, journaled and accepted together with its peers."""
+        self._uncommitted.append(command)
+
+    def _after_requests(self) -> None:
+        self._flush_inputs()
+
+    def _flush_inputs(self) -> None:
+        if not self._uncommitted:
+            return
+        waiting, self._uncommitted = self._uncommitted, []
+        stamped = []
+        for offset, command in enumerate(waiting):
+            if len(self._inputs) >= INPUTS_LIMIT:
+                raise UsageError(f"more than {INPUTS_LIMIT} inputs: start a new session")
+            one = self.session.stamp(command)._replace(sequence=self.session.input_count + 1 + offset)
+            self._inputs.append(one)
+            stamped.append(one)
+            if self._recorder is not None:
+                self._recorder.on_command(one)
+        self._commit()
+        for one in stamped:
+            if one.kind == CommandKind.TARGET_SAMPLE:
+                self._equity.observe(one)
+                self.target.take(one)
+            self.session.accept(one)
+
+    def _commit(self) -> None:
+        if self._recorder is not None:
+            started = monotonic_ns()
+            self._recorder.commit()
+            self._stages["journal"].add(monotonic_ns() - started)
+
+    def _start_storm(self, request: StormRequest) -> None:
+        self._input(storm_command(request))
+        self._on_poll_wanted()
+
+    def _stop_storms(self, kind: StormKind | None) -> None:
+        self._input(Command(kind=CommandKind.STORM_STOP, storm=0 if kind is None else kind))
+        self._on_poll_wanted()
+
+    def _hear_target(self, status: TargetStatus) -> None:
+        self.target.hear(status)
+        if status.status != "starting":
+            self._input(sample_of(status))
+        if self._recorder is not None and status.sample is not None:
+            self._recorder.describe_target(self._target_summary())
+
+    # -- time -----------------------------------------------------------------------------------------
+
+    def run_to_end(self, *, progress: Callable[[int, int], None] | None = None) -> None:
+        """Run in the caller's thread until options.until_ns (headless)."""
+        until_ns = self.options.until_ns
+        assert until_ns is not None
+        self._rebase()
+        while not self._ended and not self._stopping.is_set():
+            self._take_requests()
+            self._advance_slice()
+            self._publish_if_due()
+            if progress is not None:
+                progress(self.session.now_ns, until_ns)
+            if self._speed is not None:
+                self._stopping.wait(0.001)
+        self._finish()
+        self._publish()
+
+    def _move(self, until_ns: int) -> None:
+        """Advance, stopping at full seconds, at scheduled storms and at the end."""
+        session = self.session
+        end_ns = self._end_ns()
+        if end_ns is not None:
+            until_ns = min(until_ns, end_ns)
+        self._fire_due()
+        while session.now_ns < until_ns:
+            stop_ns = min(until_ns, (session.now_ns // TICK_NS + 1) * TICK_NS)
+            if self._scheduled:
+                stop_ns = min(stop_ns, max(session.now_ns + 1, self._scheduled[0].start_ns))
+            self._measured_advance(stop_ns)
+            self._record_storms()
+            if session.now_ns % TICK_NS == 0:
+                self._tick()
+            self._fire_due()
+        if end_ns is not None and session.now_ns >= end_ns:
+            self._ended = True
+
+    def _fire_due(self) -> None:
+        while self._scheduled and self._scheduled[0].start_ns <= self.session.now_ns:
+            self._start_storm(self._scheduled.pop(0))
+        self._flush_inputs()
+
+    def _tick(self) -> None:
+        if self.options.target == "agent":
+            self.target.status = "ok"
+            self.target.currency = self.session.exchange.instrument.currency
+            self._input(agent_sample(self.session))
+            self._flush_inputs()
+        if self._recorder is not None and self._recorder.active:
+            kernel = self._stages["kernel"].percentiles()
+            self._recorder.on_tick(
+                *take_tick(self.session, lat_p50_ns=kernel.p50_ns, lat_p99_ns=kernel.p99_ns)
+            )
+
+    def _end_ns(self) -> int | None:
+        ends = [ns for ns in (self.options.until_ns, self.session.end_ns) if ns is not None]
+        return min(ends, default=None)
+
+    # -- recording ------------------------------------------------------------------------------------
+
+    def _toggle_recording(self) -> None:
+        if self._recorder is not None and self._recorder.active:
+            self._stop_recording()
+        else:
+            self._start_recording()
+
+    def _start_recording(self) -> None:
+        if self._recorder is not None and self._recorder.active:
+            raise UsageError(f"run {self._recorder.run_id} is being recorded already")
+        self._flush_inputs()
+        self._recorder = Recorder.start(
+            self.options.runs_root, self._header(), self._inputs, target=self._target_summary()
+        )
+        self._storms_seen = new_storm_entries(self.session.storms, 0)[1]
+        self._last_verdict = None
+        self.target.rebase()
+        if self._recorder.error is None:
+            self._input(Command(kind=CommandKind.RECORD_START))
+            self._flush_inputs()
+        self._on_poll_wanted()
+
+    def _stop_recording(self) -> None:
+        recorder = self._recorder
+        if recorder is None or not recorder.active:
+            raise UsageError("nothing is being recorded: r starts a recording")
+        self._input(Command(kind=CommandKind.RECORD_STOP))
+        self._flush_inputs()
+        self._record_storms()
+        recorder.describe_target(self._target_summary())
+        self._last_verdict = recorder.finish(take_checkpoint(self.session))
+
+    def _record_storms(self) -> None:
+        entries, self._storms_seen = new_storm_entries(self.session.storms, self._storms_seen)
+        if self._recorder is not None and self._recorder.active:
+            for entry in entries:
+                self._recorder.on_storm(entry)
+
+    def _header(self) -> RunHeader:
+        source = self.session.source
+        return header_for(
+            self.config,
+            target=self.options.target,
+            record_from_ns=self.session.now_ns,
+            source_sha256=None if source is None else source.sha256,
+        )
+
+    def _target_summary(self) -> TargetSummary:
+        view = self.target.view(self.session)
+        return TargetSummary(
+            bot=view.bot if view.bot is not None or self.options.target != "agent" else "demo (in process)",
+            currency=view.currency,
+            total_trades=view.total_trades,
+            wins=view.wins,
+            losses=view.losses,
+            win_rate=view.win_rate,
+        )
+
+    def _finish(self) -> None:
+        if self._recorder is not None and self._recorder.active:
+            self._stop_recording()
+
+    # -- frames ---------------------------------------------------------------------------------------
+
+    def _verdict_view(self) -> VerdictView:
+        if self._recorder is not None and self._recorder.active:
+            return verdict_view(self._recorder.verdict)
+        return verdict_view(
+            self._equity.judge(self.config.scenario.thresholds, has_target=self.options.target != "none")
+        )
+
+    def _last_verdict_view(self) -> VerdictView | None:
+        return None if self._last_verdict is None else verdict_view(self._last_verdict)
+
+    def _recording_view(self) -> RecordingView | None:
+        recorder = self._recorder
+        if recorder is None:
+            return None
+        return RecordingView(
+            run_id=recorder.run_id,
+            path=recorder.path,
+            active=recorder.active,
+            since_ns=recorder.since_ns,
+            bytes_written=recorder.bytes_written,
+            ticks=recorder.ticks,
+            storms=recorder.storms,
+            error=recorder.error,
+        )

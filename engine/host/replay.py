@@ -1,0 +1,172 @@
+"""The replay host: the same session again from a run's journal, with pause, speed, step and seek.
+
+A recorded run is recomputed, not played back from pictures: seeking forward advances, seeking backward
+starts from the nearest snapshot that this process has kept (every SNAPSHOT_NS of session time) and
+advances from there. The checkpoints in the journal are compared on the way; a difference is an alert.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from pathlib import Path
+
+import msgspec
+
+from engine.core.clock import NS_PER_S
+from engine.core.errors import UsageError
+from engine.core.types import Command, CommandKind
+from engine.frame import RecordingView, VerdictView
+from engine.host.paced import PacedHost, verdict_view
+from engine.host.target_record import TargetRecord
+from engine.journal.reader import JournalReader
+from engine.journal.records import Checkpoint, RecordType, RunHeader
+from engine.rebuild import rebuild_session
+from engine.recording.recompute import take_checkpoint
+from engine.recording.run_directory import RunDirectory
+from engine.recording.verdict import EquityRecord
+from engine.scenarios.loader import Thresholds
+from engine.session import Session
+
+__all__ = ["ReplayHost"]
+
+SNAPSHOT_NS = 10 * NS_PER_S
+SNAPSHOTS_LIMIT = 400
+"""Snapshots kept; beyond that every other one is dropped and the distance doubles."""
+
+
+class ReplayHost(PacedHost):
+    """A recorded session, played again."""
+
+    mode = "replay"
+
+    def __init__(self, run_dir: Path, *, source_override: str | None = None, frame_hz: float = 20.0) -> None:
+        self.run = RunDirectory(run_dir)
+        reader = JournalReader(self.run.journal_path)
+        self.header: RunHeader = reader.header
+        self._inputs: list[Command] = []
+        self._checkpoints: dict[int, Checkpoint] = {}
+        self._last_ns = self.header.record_from_ns
+        for record in reader:
+            if record.kind == RecordType.INPUT:
+                self._inputs.append(record.command)
+            else:
+                self._checkpoints[record.checkpoint.time_ns] = record.checkpoint
+            self._last_ns = max(self._last_ns, record.command.time_ns)
+        self.complete = reader.complete
+        self._bytes = sum(file.stat().st_size for file in run_dir.rglob("*") if file.is_file())
+        self._storms = sum(command.kind == CommandKind.STORM_START for command in self._inputs)
+        self._next = 0
+        self._snapshots: list[tuple[int, int, bytes]] = []
+        self._snapshot_every_ns = SNAPSHOT_NS
+        self._difference_at: int | None = None
+        self._equity = EquityRecord(self.header.record_from_ns)
+        super().__init__(rebuild_session(self.header, source_override), speed=1.0, frame_hz=frame_hz)
+        self.session_id = f"replay-{self.header.run_id}"
+        self.target = TargetRecord(self.header.target)
+        self._keep_snapshot()
+        self._go_to(self.header.record_from_ns)
+        self._publish()
+
+    # -- time -----------------------------------------------------------------------------------------
+
+    def _move(self, until_ns: int) -> None:
+        until_ns = min(until_ns, self._last_ns)
+        session = self.session
+        while session.now_ns < until_ns:
+            stop_ns = min(until_ns, (session.now_ns // NS_PER_S + 1) * NS_PER_S)
+            if self._next < len(self._inputs):
+                stop_ns = min(stop_ns, max(session.now_ns, self._inputs[self._next].time_ns))
+            if stop_ns > session.now_ns:
+                self._measured_advance(stop_ns)
+            self._accept_due()
+            self._compare_checkpoint()
+            if session.now_ns - self._snapshots[-1][0] >= self._snapshot_every_ns:
+                self._keep_snapshot()
+        self._ended = session.now_ns >= self._last_ns
+
+    def _accept_due(self) -> None:
+        while self._next < len(self._inputs) and self._inputs[self._next].time_ns <= self.session.now_ns:
+            command = self._inputs[self._next]
+            self._next += 1
+            self.session.accept(command)
+            if command.kind == CommandKind.TARGET_SAMPLE:
+                self._equity.observe(command)
+                self.target.take(command)
+                self.target.status = "ok" if command.flags & 1 else "unreachable"
+
+    def _seek(self, time_ns: int) -> None:
+        self._go_to(max(0, min(time_ns, self._last_ns)))
+        self._rebase()
+
+    def _go_to(self, time_ns: int) -> None:
+        if time_ns < self.session.now_ns:
+            self._restore_before(time_ns)
+        self._move(time_ns)
+        self._ended = self.session.now_ns >= self._last_ns
+
+    def _step(self, ns: int) -> None:
+        if ns < 0:
+            self._seek(self.session.now_ns + ns)
+        else:
+            super()._step(ns)
+
+    def _end_ns(self) -> int | None:
+        return self._last_ns
+
+    # -- snapshots ------------------------------------------------------------------------------------
+
+    def _keep_snapshot(self) -> None:
+        now_ns = self.session.now_ns
+        if self._snapshots and now_ns <= self._snapshots[-1][0]:
+            return
+        self._snapshots.append((now_ns, self._next, self.session.snapshot()))
+        if len(self._snapshots) > SNAPSHOTS_LIMIT:
+            self._snapshots = self._snapshots[::2]
+            self._snapshot_every_ns *= 2
+
+    def _restore_before(self, time_ns: int) -> None:
+        index = bisect_right([s[0] for s in self._snapshots], time_ns) - 1
+        _, self._next, data = self._snapshots[max(0, index)]
+        self.session = Session.restore(data, like=self.session)
+        self.session.analytics.timer = self._stages["analytics"]
+        self._equity = EquityRecord(self.header.record_from_ns)
+        self.target = TargetRecord(self.header.target)
+        for command in self._inputs[: self._next]:
+            if command.kind == CommandKind.TARGET_SAMPLE:
+                self._equity.observe(command)
+                self.target.take(command)
+
+    # -- what was recorded ----------------------------------------------------------------------------
+
+    def _compare_checkpoint(self) -> None:
+        recorded = self._checkpoints.get(self.session.now_ns)
+        if recorded is None or self._difference_at is not None:
+            return
+        if take_checkpoint(self.session) != recorded:
+            self._difference_at = self.session.now_ns
+            self._notice = (
+                f"the recomputed market differs from the record at {self.session.now_ns / NS_PER_S:.3f} s: "
+                "stormdesk verify tells more"
+            )
+            self.session.alerts.note(
+                time_ns=self.session.now_ns, severity="critical", text=self._notice
+            )
+
+    def _toggle_recording(self) -> None:
+        raise UsageError("this is a recording already")
+
+    def _verdict_view(self) -> VerdictView:
+        thresholds = msgspec.convert(self.header.thresholds, Thresholds)
+        return verdict_view(self._equity.judge(thresholds, has_target=self.header.target != "none"))
+
+    def _recording_view(self) -> RecordingView | None:
+        return RecordingView(
+            run_id=self.header.run_id,
+            path=str(self.run.path),
+            active=False,
+            since_ns=self.header.record_from_ns,
+            bytes_written=self._bytes,
+            ticks=len(self._checkpoints),
+            storms=self._storms,
+            error=None,
+        )

@@ -1,0 +1,1 @@
+"""The market: order states, ledger, risk gate, matching, kernel, and the exchange that joins them."""

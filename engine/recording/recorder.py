@@ -1,0 +1,302 @@
+"""Records a run while it happens (stop 7 on the data path): journal, ticks, events, and the end's summary.
+
+It only listens. Whatever the disk does, no method raises into the engine's thread: the first failure sets
+`error`, closes the files, and recording is over while the market goes on.
+
+What a kill at any moment leaves: a journal with its header and all committed inputs, whole lines in both
+.jsonl files but perhaps the last, and run.yaml with state "recording". `verify` takes such a run up to its
+last checkpoint.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from engine.core.clock import NS_PER_MS, utc_iso, wall_ns
+from engine.core.errors import RecordingFailed
+from engine.core.types import Command, CommandKind
+from engine.journal.records import Checkpoint, RunHeader
+from engine.journal.writer import FsyncPolicy, JournalExtent, JournalWriter
+from engine.recording.rows import JsonLines, TickRow, storm_row
+from engine.recording.run_directory import RunDirectory, create_run_directory
+from engine.recording.summary import (
+    STORMS_LISTED_LIMIT,
+    identity_fields,
+    judge_run,
+    result_fields,
+    target_fields,
+)
+from engine.recording.verdict import EquityRecord, Verdict, money
+from engine.storms.deck import StormLogEntry
+
+__all__ = ["Recorder", "TargetSummary"]
+
+
+class TargetSummary(NamedTuple):
+    """What the target says of itself; None is unknown."""
+
+    bot: str | None = None
+    currency: str | None = None
+    total_trades: int | None = None
+    wins: int | None = None
+    losses: int | None = None
+    win_rate: float | None = None
+
+
+class _FiredStorm(NamedTuple):
+    row: dict[str, object]
+    """Its entry in run.yaml, in which the delta is filled in when it ends."""
+    equity_millionths: int | None
+
+
+class Recorder:
+    """One recording, from `start` to `finish`.
+
+    on_command, on_tick, on_storm, on_event    what happens, in order
+    commit                                     once per slice
+    describe_target                            when the target says who it is
+    finish                                     the run's end and verdict
+
+    Readers on other threads may look at run_id, path, since_ns, active, error, ticks, storms and
+    bytes_written.
+    """
+
+    @classmethod
+    def start(
+        cls,
+        root: Path,
+        header: RunHeader,
+        prologue: Sequence[Command],
+        *,
+        target: TargetSummary | None = None,
+        fsync: FsyncPolicy = "group",
+    ) -> Recorder:
+        """Begin a run below `root` at header.record_from_ns.
+
+        `header.run_id`, `started_wall_ns` and `prologue_inputs` are set here; `prologue` are all inputs of
+        the session so far. Check `error` afterwards: it is set when the files could not be created.
+        """
+        self = cls(header, target)
+        for command in prologue:
+            if command.kind == CommandKind.TARGET_SAMPLE:
+                self._equity.observe(command)
+        with self._guarded():
+            self._create(root, prologue, fsync)
+        return self
+
+    def __init__(self, header: RunHeader, target: TargetSummary | None) -> None:
+        self.header = header
+        self.run_id = ""
+        self.path = ""
+        self.since_ns = header.record_from_ns
+        self.active = True
+        self.error: str | None = None
+        self.ticks = 0
+        self.storms = 0
+        self._finished = False
+        self._equity = EquityRecord(header.record_from_ns)
+        self._target = target or TargetSummary()
+        self._fired: list[_FiredStorm] = []
+        self._open: dict[str, _FiredStorm] = {}
+        self._directory: RunDirectory | None = None
+        self._journal: JournalWriter | None = None
+        self._tick_lines: JsonLines | None = None
+        self._event_lines: JsonLines | None = None
+
+    @property
+    def bytes_written(self) -> int:
+        """Bytes in journal, ticks and events so far."""
+        lines = sum(file.bytes for file in (self._tick_lines, self._event_lines) if file is not None)
+        return lines + (self._journal.extent.bytes if self._journal is not None else 0)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict as things stand."""
+        return judge_run(self.header, self._equity)
+
+    def on_command(self, command: Command) -> None:
+        """Take the next input, before it has an effect."""
+        with self._guarded():
+            if self._journal is not None and self.active:
+                self._journal.append(command)
+            if command.kind == CommandKind.TARGET_SAMPLE and not self._finished:
+                was_reachable = self._equity.reachable
+                self._equity.observe(command)
+                if was_reachable and not self._equity.reachable:
+                    self._write_event("bot_unreachable", command.time_ns, {})
+
+    def on_tick(self, row: TickRow, checkpoint: Checkpoint) -> None:
+        """Take the state at a full second. The journal is handed on first: no tick without checkpoint."""
+        with self._guarded():
+            if self._journal is None or self._tick_lines is None or not self.active:
+                return
+            self._journal.checkpoint(checkpoint)
+            self._journal.commit()
+            self._tick_lines.append(row)
+            self.ticks += 1
+
+    def on_storm(self, entry: StormLogEntry) -> None:
+        """Take a row of the storm deck's log: a start, a stop, or natural expiry."""
+        with self._guarded():
+            if not self.active:
+                return
+            row = storm_row(entry)
+            equity = self._equity.last_millionths
+            if entry.started:
+                self._note_fired(row, equity)
+                own: dict[str, object] = {"target_equity_at_start": money(equity)}
+            else:
+                fired = self._open.pop(str(row["kind"]), None)
+                delta = self._settle(fired) if fired is not None else None
+                own = {"target_equity_at_end": money(equity), f"target_delta_{self._currency_key}": delta}
+            self._write_event(str(row.pop("type")), entry.time_ns, {**row, **own})
+
+    def on_event(self, kind: str, time_ns: int, fields: Mapping[str, object]) -> None:
+        """Write any other line of events.jsonl, e.g. kind "target_signal" or "breaker_trip"."""
+        with self._guarded():
+            self._write_event(kind, time_ns, fields)
+
+    def describe_target(self, target: TargetSummary) -> None:
+        """Who the target is and what it counts, as last heard; the end's summary shows it."""
+        self._target = target
+
+    def commit(self) -> None:
+        """Make the inputs so far durable, as far as the setting says; cheap when there is nothing."""
+        with self._guarded():
+            if self._journal is not None and self.active:
+                self._journal.commit()
+
+    def finish(self, final: Checkpoint) -> Verdict:
+        """End the run in the session's state `final`; returns the verdict, also of a run that failed."""
+        verdict = self.verdict
+        with self._guarded():
+            if self._journal is not None and self.active:
+                equities = {
+                    "run": self.run_id,
+                    "target_end_equity": money(verdict.end_millionths),
+                    "target_delta": verdict.delta,
+                }
+                self._write_event("run_stop", final.time_ns, equities)
+                extent = self._journal.finish(final)
+                self._close_lines()
+                self._write_summary("complete", self._outcome(final, extent, verdict))
+        self.active = False
+        self._finished = True
+        return verdict
+
+    def statistics(self) -> dict[str, int]:
+        """What was written, and how full the list of storms is."""
+        return {
+            "bytes": self.bytes_written,
+            "ticks": self.ticks,
+            "storms": self.storms,
+            "storms_listed": len(self._fired),
+            "storms_listed_limit": STORMS_LISTED_LIMIT,
+        }
+
+    def _create(self, root: Path, prologue: Sequence[Command], fsync: FsyncPolicy) -> None:
+        now_ns = wall_ns()
+        directory = create_run_directory(root, now_ns)
+        self.run_id, self.path = directory.run_id, str(directory.path)
+        self.header = msgspec.structs.replace(
+            self.header, run_id=self.run_id, started_wall_ns=now_ns, prologue_inputs=len(prologue)
+        )
+        self._journal = JournalWriter(directory.journal_path, self.header, fsync=fsync)
+        for command in prologue:
+            self._journal.append(command)
+        self._journal.commit()
+        self._event_lines = JsonLines(directory.events_path)
+        self._tick_lines = JsonLines(directory.ticks_path)
+        fields = {
+            "run": self.run_id,
+            "target_start_equity": money(self._equity.start_millionths),
+            "target_currency": self._target.currency,
+        }
+        self._write_event("run_start", self.since_ns, fields)
+        self._directory = directory
+        self._write_summary("recording", {})
+
+    @property
+    def _currency_key(self) -> str:
+        return (self._target.currency or "unknown").lower()
+
+    def _note_fired(self, row: Mapping[str, object], equity_millionths: int | None) -> None:
+        self.storms += 1
+        listed: dict[str, object] = {
+            "kind": row["kind"],
+            "started_at_ms": wall_ns() // NS_PER_MS,
+            "severity": row["severity"],
+            "duration_ms": row["duration_ms"],
+            "time_ns": row["time_ns"],
+        }
+        fired = _FiredStorm(listed, equity_millionths)
+        self._open[str(row["kind"])] = fired
+        if len(self._fired) < STORMS_LISTED_LIMIT:
+            self._fired.append(fired)
+
+    def _settle(self, fired: _FiredStorm) -> float | None:
+        """Enter what the target won or lost during this storm."""
+        before, after = fired.equity_millionths, self._equity.last_millionths
+        if before is None or after is None or not self._equity.reachable:
+            delta = None
+        else:
+            delta = money(after - before)
+        fired.row[f"target_pnl_delta_{self._currency_key}"] = delta
+        return delta
+
+    def _write_event(self, kind: str, time_ns: int, fields: Mapping[str, object]) -> None:
+        if self._event_lines is not None and self.active:
+            stamp = {"ts_ms": wall_ns() // NS_PER_MS, "type": kind, "time_ns": time_ns}
+            self._event_lines.append({**stamp, **fields})
+
+    def _write_summary(self, state: str, fields: Mapping[str, object]) -> None:
+        if self._directory is not None:
+            stamps = {"state": state, "started_at": utc_iso(self.header.started_wall_ns)}
+            self._directory.write_summary({**identity_fields(self.header), **stamps, **fields})
+
+    def _outcome(self, final: Checkpoint, extent: JournalExtent, verdict: Verdict) -> dict[str, object]:
+        for fired in self._open.values():
+            self._settle(fired)
+        return {
+            "ended_at": utc_iso(wall_ns()),
+            **result_fields(self.header, final, extent, verdict),
+            "tick_samples": self.ticks,
+            "storms": self.storms,
+            "storms_fired": [fired.row for fired in self._fired],
+            "target": {**self._target._asdict(), **target_fields(verdict)},
+        }
+
+    def _close_lines(self) -> None:
+        for file in (self._event_lines, self._tick_lines):
+            if file is not None:
+                file.sync()
+                file.close()
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Files are touched only inside: the first failure ends the recording, and only that."""
+        try:
+            yield
+        except RecordingFailed as error:
+            self._fail(str(error))
+        except OSError as error:
+            where = error.filename or self.path
+            self._fail(f"{where}: cannot be written ({error.strerror or error}). Recording has stopped.")
+
+    def _fail(self, reason: str) -> None:
+        self.error = reason
+        self.active = False
+        if self._journal is not None:
+            self._journal.close()
+        for file in (self._event_lines, self._tick_lines):
+            if file is not None:
+                with contextlib.suppress(OSError):
+                    file.close()
+        # The disk may take one small file again, or not; the state then stays "recording".
+        with contextlib.suppress(OSError):
+            self._write_summary("failed", {"error": reason})

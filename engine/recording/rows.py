@@ -1,0 +1,133 @@
+"""The lines of ticks.jsonl and events.jsonl, and the file they are appended to.
+
+Fields as in flowlab.md section 6; `ts_ms` and `started_at_ms` are wall time (ms since 1970), `ts_ns` and
+`time_ns` session time, by which a recomputed run is compared.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from engine.core.errors import DataError
+from engine.journal.durable import create_exclusively, write_all
+from engine.storms.catalogue import CATALOGUE
+from engine.storms.deck import StormLogEntry
+
+__all__ = ["JsonLines", "TickRow", "fields_that_differ", "hex_digest", "read_json_lines", "storm_row"]
+
+LINE_LIMIT_BYTES = 1024 * 1024
+"""A longer line is refused."""
+
+
+class TickRow(msgspec.Struct, kw_only=True, frozen=True):
+    """The market at one second of session time; None is what is not known then.
+
+    All but `lat_*` are functions of scenario, seed and inputs (`Session.tick_row()`).
+    """
+
+    ts_ns: int
+    seq: int
+    """Public events so far."""
+    mid: float | None = None
+    microprice: float | None = None
+    spread_bps: float | None = None
+    vpin: float | None = None
+    imbalance: float | None = None
+    bid_depth: int | None = None
+    ask_depth: int | None = None
+    regime: int | None = None
+    events_per_sec: float | None = None
+    lat_p50_ns: int | None = None
+    """Measured wall time, never compared."""
+    lat_p99_ns: int | None = None
+    storm_active: bool = False
+    storm_kind: str | None = None
+    event_digest: str = ""
+    """16 hex digits."""
+    book_digest: str = ""
+
+
+class JsonLines:
+    """A file of JSON objects, one a line, each handed to the system as it comes."""
+
+    def __init__(self, path: Path) -> None:
+        """Create it; raises OSError, also when it exists."""
+        self._descriptor = create_exclusively(path)
+        self.bytes = 0
+        self.lines = 0
+
+    def append(self, row: object) -> None:
+        """Write one line; raises OSError (the line may then be cut)."""
+        line = msgspec.json.encode(row) + b"\n"
+        write_all(self._descriptor, line)
+        self.bytes += len(line)
+        self.lines += 1
+
+    def sync(self) -> None:
+        """Make the lines so far survive a power cut."""
+        os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        """Release the file."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def read_json_lines(path: Path, *, allow_torn: bool) -> Iterator[dict[str, Any]]:
+    """The objects of a JSON lines file. A missing file has none; with `allow_torn` a last line without
+    its newline is left out. Raises DataError with the line's number."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return
+    with file:
+        number = 0
+        while line := file.readline(LINE_LIMIT_BYTES):
+            number += 1
+            if not line.endswith(b"\n"):
+                if allow_torn and len(line) < LINE_LIMIT_BYTES:
+                    return
+                raise DataError(f"{path}: line {number} is cut off or too long")
+            try:
+                row = msgspec.json.decode(line)
+            except (msgspec.DecodeError, RecursionError) as error:
+                raise DataError(f"{path}: line {number} is not JSON: {error}") from error
+            if not isinstance(row, dict):
+                raise DataError(f"{path}: line {number} is not a JSON object")
+            yield row
+
+
+def storm_row(entry: StormLogEntry) -> dict[str, object]:
+    """The part of a storm_start or storm_stop line that the session alone decides."""
+    row: dict[str, object] = {
+        "time_ns": entry.time_ns,
+        "type": "storm_start" if entry.started else "storm_stop",
+        "kind": CATALOGUE[entry.kind].label,
+    }
+    if entry.started:
+        row |= {"severity": entry.severity, "duration_ms": entry.duration_ns // 1_000_000, "seed": entry.seed}
+    else:
+        row["cause"] = entry.cause
+    return row
+
+
+def hex_digest(value: int) -> str:
+    """16 hex digits of a u64, as digests are written in run files."""
+    return f"{value:016x}"
+
+
+def fields_that_differ(recorded: Mapping[str, Any], recomputed: Mapping[str, object]) -> list[str]:
+    """Keys of `recomputed` whose value reads differently in `recorded`, after one trip through JSON."""
+    expected = msgspec.json.decode(msgspec.json.encode(recomputed))
+    missing = object()
+    return [key for key, value in expected.items() if not _same(recorded.get(key, missing), value)]
+
+
+def _same(left: object, right: object) -> bool:
+    return type(left) is type(right) and left == right

@@ -1,0 +1,311 @@
+"""Verifies a run: recomputes it from its journal and compares everything that was recorded.
+
+First the journal is read whole (each record's CRC, sequence, order); then the session is built anew and
+the inputs are replayed. Compared are each checkpoint, each tick but its measured latencies, storm starts
+and stops, and at the end run.yaml's digests, window, journal size and verdict. The first difference ends
+the comparison: what follows it says nothing.
+
+A run without its end (killed, disk full) is verified up to its last checkpoint on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import engine
+from engine.core.errors import DataError, UsageError, VerificationFailed
+from engine.core.identity import engine_source_hash
+from engine.core.types import CommandKind
+from engine.journal.reader import JournalReader, JournalRecord
+from engine.journal.records import Checkpoint, RecordType, RunHeader
+from engine.journal.writer import JournalExtent
+from engine.recording.recompute import RecordableSession, new_storm_entries, take_tick
+from engine.recording.rows import fields_that_differ, read_json_lines, storm_row
+from engine.recording.run_directory import RunDirectory
+from engine.recording.summary import (
+    STORMS_LISTED_LIMIT,
+    identity_fields,
+    judge_run,
+    result_fields,
+    target_fields,
+)
+from engine.recording.verdict import EquityRecord, Verdict
+
+__all__ = ["Progress", "SessionBuilder", "Verification", "verify_run"]
+
+SessionBuilder = Callable[[RunHeader, str | None], RecordableSession]
+"""(header, other path of the source file or None) -> a session at time 0 (engine.rebuild)."""
+Progress = Callable[[int, int], None]
+"""progress(session time reached, session time of the end), in ns."""
+
+_MEASURED = ("lat_p50_ns", "lat_p99_ns")
+
+
+@dataclass(slots=True)
+class Verification:
+    """Outcome of verifying one run."""
+
+    run_id: str
+    ok: bool = False
+    """Nothing that was compared differs."""
+    complete: bool = False
+    """The run was finished: everything was compared."""
+    inputs: int = 0
+    checkpoints_compared: int = 0
+    ticks_compared: int = 0
+    storm_rows_compared: int = 0
+    events: int = 0
+    """Public events up to the last equal checkpoint."""
+    until_ns: int = 0
+    """Session time of that checkpoint."""
+    first_difference: str | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Survey:
+    """What one reading of the journal says."""
+
+    header: RunHeader
+    inputs: int
+    last: Checkpoint | None
+    extent: JournalExtent
+    verdict: Verdict
+    complete: bool
+
+
+def verify_run(
+    run_dir: Path,
+    *,
+    build: SessionBuilder,
+    source_override: str | None = None,
+    anyway: bool = False,
+    progress: Progress | None = None,
+) -> Verification:
+    """Verify the run in this directory.
+
+    With `anyway`, a run of another engine is recomputed too. Raises UsageError when the run cannot be
+    checked at all here (its source file is missing or another one); everything else is in the result.
+    """
+    run = RunDirectory(run_dir)
+    result = Verification(run.run_id)
+    try:
+        summary = _read_summary(run, result)
+        survey = _survey_journal(run, result)
+        result.inputs = survey.inputs
+        _check_end(summary, survey, result)
+        _check_engine(survey.header, anyway, result)
+        if survey.last is not None:
+            session = build(survey.header, source_override)
+            comparison = _Comparison(run, survey, session, result, progress)
+            comparison.carry_out()
+            if result.complete:
+                _check_summary(summary, survey, result, comparison.fired)
+        result.ok = True
+    except DataError as error:
+        result.first_difference = str(error)
+    except VerificationFailed as difference:
+        result.first_difference = str(difference)
+    return result
+
+
+def _read_summary(run: RunDirectory, result: Verification) -> Mapping[str, Any]:
+    if not run.summary_path.exists() and run.journal_path.exists():
+        result.notes.append("run.yaml is missing: the recording ended as it began")
+        return {}
+    return run.read_summary()
+
+
+def _survey_journal(run: RunDirectory, result: Verification) -> _Survey:
+    try:
+        reader = JournalReader(run.journal_path)
+        equity = EquityRecord(reader.header.record_from_ns)
+        inputs, last = 0, None
+        for record in reader:
+            inputs = record.inputs
+            if record.kind != RecordType.INPUT:
+                last = record.checkpoint
+            elif record.command.kind == CommandKind.TARGET_SAMPLE:
+                equity.observe(record.command)
+    except OSError as error:
+        raise DataError(f"{run.journal_path}: cannot be read: {error.strerror or error}") from error
+    if reader.torn is not None:
+        result.notes.append(f"{reader.torn.path}: {reader.torn.bytes} bytes cut off at {reader.torn.offset}")
+    extent = JournalExtent(reader.bytes, reader.digest.hexdigest())
+    return _Survey(reader.header, inputs, last, extent, judge_run(reader.header, equity), reader.complete)
+
+
+def _check_end(summary: Mapping[str, Any], survey: _Survey, result: Verification) -> None:
+    """A finished run has a whole journal; only an unfinished one may lack its tail."""
+    state = summary.get("state")
+    if state == "complete":
+        if not survey.complete:
+            raise VerificationFailed(
+                f"journal: cut off after {survey.extent.bytes} bytes without an END record; "
+                f"run.yaml says {summary.get('journal')}"
+            )
+        result.complete = True
+        return
+    cause = f"recording stopped: {summary.get('error')}" if state == "failed" else "the run was not finished"
+    reach = "its last checkpoint on disk" if survey.last is not None else "nothing: no checkpoint was reached"
+    result.notes.append(f"{cause}; compared up to {reach}")
+
+
+def _check_engine(header: RunHeader, anyway: bool, result: Verification) -> None:
+    if header.source_hash == engine_source_hash():
+        return
+    difference = (
+        f"recorded by engine {header.engine_version} ({header.source_hash}), "
+        f"this is {engine.__version__} ({engine_source_hash()})"
+    )
+    if not anyway:
+        raise VerificationFailed(f"{difference}: not recomputed; use that version, or --anyway to try")
+    result.notes.append(difference)
+
+
+def _check_summary(
+    summary: Mapping[str, Any], survey: _Survey, result: Verification, fired: list[dict[str, object]]
+) -> None:
+    assert survey.last is not None, "an END record is a checkpoint"
+    expected = {
+        **identity_fields(survey.header),
+        **result_fields(survey.header, survey.last, survey.extent, survey.verdict),
+        "tick_samples": result.ticks_compared,
+    }
+    _compare_fields("run.yaml", summary, expected)
+    _compare_fields("run.yaml: target", _mapping(summary.get("target")), target_fields(survey.verdict))
+    listed = summary.get("storms_fired")
+    listed = listed if isinstance(listed, list) else []
+    if len(listed) != len(fired):
+        raise VerificationFailed(f"run.yaml: {len(listed)} storms_fired recorded, {len(fired)} recomputed")
+    for number, (recorded, recomputed) in enumerate(zip(listed, fired, strict=True), 1):
+        _compare_fields(f"run.yaml: storms_fired {number}", _mapping(recorded), recomputed)
+
+
+class _Comparison:
+    """Replays a journal and holds what comes out against what was recorded."""
+
+    def __init__(
+        self,
+        run: RunDirectory,
+        survey: _Survey,
+        session: RecordableSession,
+        result: Verification,
+        progress: Progress | None,
+    ) -> None:
+        self.session = session
+        self.result = result
+        self.header = survey.header
+        self.end_ns = 0 if survey.last is None else survey.last.time_ns
+        self.progress = progress
+        self.records = iter(JournalReader(run.journal_path))
+        torn = not result.complete
+        self.ticks = read_json_lines(run.ticks_path, allow_torn=torn)
+        self.storm_rows = _storm_rows(read_json_lines(run.events_path, allow_torn=torn))
+        self.storms_seen = 0
+        self.fired: list[dict[str, object]] = []
+        """Storms started in the window, as run.yaml lists them."""
+
+    def carry_out(self) -> None:
+        """Raises VerificationFailed at the first difference, DataError for a file that cannot be read."""
+        self._replay_prologue()
+        for record in self.records:
+            if record.command.time_ns > self.end_ns:
+                break  # inputs after the last checkpoint of a run that was cut off
+            self._advance(record.command.time_ns)
+            self._compare_storms()
+            if record.kind == RecordType.INPUT:
+                self._accept(record)
+            else:
+                self._compare_checkpoint(record)
+        if self.result.complete:
+            self._expect_no_more()
+
+    def _replay_prologue(self) -> None:
+        for _ in range(self.header.prologue_inputs):
+            record = next(self.records, None)
+            if record is None or record.kind != RecordType.INPUT:
+                return  # cut off within the prologue: there is no checkpoint to come
+            self._advance(record.command.time_ns)
+            self._accept(record)
+        self._advance(self.header.record_from_ns)
+        self.storms_seen = new_storm_entries(self.session.storms, 0)[1]
+
+    def _advance(self, until_ns: int) -> None:
+        if until_ns < self.session.now_ns:
+            raise DataError(f"journal: the start of recording at {until_ns} ns is not where its inputs are")
+        self.session.advance(until_ns)
+
+    def _accept(self, record: JournalRecord) -> None:
+        try:
+            self.session.accept(record.command)
+        except (UsageError, ValueError) as error:
+            raise VerificationFailed(
+                f"input {record.command.sequence} at {_clock(record.command.time_ns)}: "
+                f"recorded as accepted, recomputed as refused: {error}"
+            ) from error
+
+    def _compare_checkpoint(self, record: JournalRecord) -> None:
+        recorded = record.checkpoint
+        row, recomputed = take_tick(self.session)
+        where = f"checkpoint at {_clock(recorded.time_ns)} (journal record {record.sequence})"
+        _compare_fields(where, recorded._asdict(), recomputed._asdict())
+        if record.kind == RecordType.CHECKPOINT:
+            tick = next(self.ticks, None)
+            if tick is not None:
+                expected = {k: getattr(row, k) for k in row.__struct_fields__ if k not in _MEASURED}
+                _compare_fields(f"ticks.jsonl at {_clock(recorded.time_ns)}", tick, expected)
+                self.result.ticks_compared += 1
+            elif self.result.complete:
+                raise VerificationFailed(f"ticks.jsonl: the row at {_clock(recorded.time_ns)} is missing")
+        self.result.checkpoints_compared += 1
+        self.result.events = recomputed.event_count
+        self.result.until_ns = recomputed.time_ns
+        if self.progress is not None:
+            self.progress(recomputed.time_ns, self.end_ns)
+
+    def _compare_storms(self) -> None:
+        entries, self.storms_seen = new_storm_entries(self.session.storms, self.storms_seen)
+        for entry in entries:
+            expected = storm_row(entry)
+            if entry.started and len(self.fired) < STORMS_LISTED_LIMIT:
+                self.fired.append({k: expected[k] for k in ("kind", "severity", "duration_ms", "time_ns")})
+            where = f"events.jsonl: {expected['type']} at {_clock(entry.time_ns)}"
+            row = next(self.storm_rows, None)
+            if row is None:
+                if self.result.complete:
+                    raise VerificationFailed(f"{where}: recomputed, but not recorded")
+                return
+            _compare_fields(where, row, expected)
+            self.result.storm_rows_compared += 1
+
+    def _expect_no_more(self) -> None:
+        row = next(self.storm_rows, None)
+        if row is not None:
+            what = f"{row['type']} {row.get('kind')!r} at {row.get('time_ns')} ns"
+            raise VerificationFailed(f"events.jsonl: {what} recorded, not recomputed")
+        tick = next(self.ticks, None)
+        if tick is not None:
+            raise VerificationFailed(f"ticks.jsonl: a row at {tick.get('ts_ns')} ns without a checkpoint")
+
+
+def _storm_rows(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    return (row for row in rows if row.get("type") in ("storm_start", "storm_stop"))
+
+
+def _compare_fields(where: str, recorded: Mapping[str, Any], recomputed: Mapping[str, object]) -> None:
+    for key in fields_that_differ(recorded, recomputed):
+        left, right = recorded.get(key, "nothing"), recomputed[key]
+        raise VerificationFailed(f"{where}: {key} recorded {left!r}, recomputed {right!r}")
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _clock(time_ns: int) -> str:
+    """Session time for a message."""
+    return f"{time_ns / 1e9:.9f}".rstrip("0").rstrip(".") + " s"

@@ -1,0 +1,230 @@
+"""Builds the market part of a frame from a session (stop 6 on the data path). It reads, never changes."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from engine.core.types import Account, Side, StormKind
+from engine.frame import (
+    LADDER_LEVELS,
+    AgentView,
+    AlertView,
+    FeedView,
+    Kpis,
+    LevelView,
+    MarkerView,
+    MarketView,
+    OrderView,
+    SeriesView,
+    StormView,
+    TradeView,
+)
+from engine.market.ledger import MICRO
+from engine.storms.catalogue import CATALOGUE
+
+if TYPE_CHECKING:
+    from engine.session import Session
+
+__all__ = ["build_market_view"]
+
+OWN_ORDERS = 200
+"""Resting orders of desk and target in a frame, at the most."""
+
+
+def build_market_view(session: Session) -> MarketView:
+    """All of MarketView at the session's present."""
+    exchange = session.exchange
+    book = exchange.book
+    bids = tuple(LevelView(*level) for level in book.levels(Side.BID, LADDER_LEVELS))
+    asks = tuple(LevelView(*level) for level in book.levels(Side.ASK, LADDER_LEVELS))
+    last = exchange.recent_trades[-1] if exchange.recent_trades else None
+    return MarketView(
+        time_ns=session.now_ns,
+        events=session.event_count,
+        instrument=exchange.instrument,
+        scenario=session.scenario.name,
+        seed=session.seed,
+        source="sim" if session.source is None else session.source.name,
+        bids=bids,
+        asks=asks,
+        last_price_ticks=None if last is None else last.price_ticks,
+        last_aggressor_side=None if last is None else last.aggressor_side,
+        trades=_trades(session),
+        trade_count=exchange.matching.trade_count,
+        volume_at_price=_volume(session, bids, asks),
+        orders=_orders(session),
+        kpis=_kpis(session),
+        series=_series(session),
+        agents=_agents(session),
+        storms=_storms(session),
+        markers=_markers(session),
+        alerts=_alerts(session),
+        feed=_feed(session),
+    )
+
+
+def _trades(session: Session) -> tuple[TradeView, ...]:
+    names = session.accounts
+    return tuple(
+        TradeView(
+            t.trade_id,
+            t.time_ns,
+            t.price_ticks,
+            t.qty_lots,
+            t.aggressor_side,
+            names[t.aggressor].name,
+            names[t.maker].name,
+        )
+        for t in session.exchange.recent_trades
+    )
+
+
+def _volume(
+    session: Session, bids: tuple[LevelView, ...], asks: tuple[LevelView, ...]
+) -> MappingProxyType[int, int]:
+    """Traded volume at the prices that a ladder around this book can show."""
+    low = bids[-1].price_ticks if bids else 0
+    high = asks[-1].price_ticks if asks else low
+    volume = session.exchange.volume_at_price
+    return MappingProxyType({p: q for p, q in volume.items() if low <= p <= high})
+
+
+def _orders(session: Session) -> tuple[OrderView, ...]:
+    matching, book = session.exchange.matching, session.exchange.book
+    views: list[OrderView] = []
+    for account, owner in ((Account.DESK, "me"), (Account.TARGET, "bot")):
+        for order in list(matching.open_orders(account).values())[: OWN_ORDERS // 2]:
+            ahead = book.quantity_ahead(order.order_id)
+            views.append(
+                OrderView(order.order_id, owner, order.side, order.price_ticks, order.remaining_lots, ahead)
+            )
+    return tuple(views)
+
+
+def _kpis(session: Session) -> Kpis:
+    sample = session.analytics.latest
+    if sample is None:
+        return Kpis(None, None, None, None, 0, 0, 0.0, None, None, 0.0, None, 0, 0.0, 0.0, crossed=False)
+    return Kpis(
+        mid_ticks=sample.mid_ticks,
+        microprice_ticks=sample.microprice_ticks,
+        spread_ticks=sample.spread_ticks,
+        spread_bps=sample.spread_bps,
+        bid_depth_lots=sample.bid_depth_lots,
+        ask_depth_lots=sample.ask_depth_lots,
+        imbalance=sample.imbalance,
+        vpin=sample.vpin,
+        trade_velocity=sample.trade_velocity,
+        trades_per_s=sample.trades_per_s,
+        realised_vol_bps=sample.realised_vol_bps,
+        regime=int(sample.regime),
+        regime_score=sample.regime_score,
+        events_per_s=sample.events_per_s,
+        crossed=sample.crossed,
+    )
+
+
+def _series(session: Session) -> SeriesView:
+    samples = session.analytics.samples
+    nan = float("nan")
+    rows = [
+        (
+            s.time_ns,
+            nan if s.mid_ticks is None else s.mid_ticks,
+            nan if s.spread_ticks is None else s.spread_ticks,
+            s.imbalance,
+            nan if s.vpin is None else s.vpin,
+            s.bid_depth_lots,
+            s.ask_depth_lots,
+            s.events_per_s,
+            s.regime,
+        )
+        for s in samples
+    ]
+    columns = np.array(rows, dtype=np.float64).reshape(len(rows), len(SeriesView._fields)).T.copy()
+    columns.setflags(write=False)
+    return SeriesView(*columns)
+
+
+def _agents(session: Session) -> tuple[AgentView, ...]:
+    ledger, matching = session.exchange.ledger, session.exchange.matching
+    mark = session.exchange.mark_twice_ticks
+    value = session.exchange.instrument.tick_lot_value / MICRO
+    entries = ledger.accounts()
+    views = []
+    for account, info in session.accounts.items():
+        entry = entries.get(account)
+        views.append(
+            AgentView(
+                account=account,
+                name=info.name,
+                kind=info.kind,
+                position_lots=0 if entry is None else entry.position_lots,
+                pnl=ledger.equity(account, mark) * value,
+                open_orders=len(matching.open_orders(account)),
+                fills=0 if entry is None else entry.fills,
+                limit_lots=info.limit_lots,
+            )
+        )
+    return tuple(views)
+
+
+def _storms(session: Session) -> tuple[StormView, ...]:
+    ledger = session.exchange.ledger
+    mark = session.exchange.mark_twice_ticks
+    value = session.exchange.instrument.tick_lot_value / MICRO
+    views = []
+    for kind in StormKind:
+        running = session.storms.active.get(kind)
+        account = Account.FIRST_STORM + kind
+        views.append(
+            StormView(
+                kind=int(kind),
+                name=CATALOGUE[kind].name,
+                active=running is not None,
+                severity=None if running is None else running.severity,
+                started_ns=None if running is None else running.started_ns,
+                ends_ns=None if running is None else running.ends_ns,
+                orders_sent=session.exchange.orders_sent.get(account, 0),
+                position_lots=ledger.position(account),
+                pnl=ledger.equity(account, mark) * value,
+            )
+        )
+    return tuple(views)
+
+
+def _markers(session: Session) -> tuple[MarkerView, ...]:
+    markers = [MarkerView(*m) for m in session.markers]
+    for row in session.storms.log:
+        name = CATALOGUE[row.kind].name
+        if row.started:
+            markers.append(MarkerView(row.time_ns, "storm_start", f"{name} {row.severity:.2f}"))
+        else:
+            markers.append(MarkerView(row.time_ns, "storm_stop", f"{name} {row.cause}"))
+    return tuple(sorted(markers))
+
+
+def _alerts(session: Session) -> tuple[AlertView, ...]:
+    return tuple(AlertView(*alert) for alert in session.alerts.alerts())
+
+
+def _feed(session: Session) -> FeedView | None:
+    if session.history is None or session.source is None:
+        return None
+    player, source = session.history, session.source
+    return FeedView(
+        name=source.name,
+        kind=source.kind,
+        epoch_ns=source.epoch_ns,
+        duration_ns=source.duration_ns,
+        depth_updates=player.depth_updates,
+        trades=player.trades,
+        gaps=player.gaps,
+        dropped=source.counts.dropped,
+        divergence_lots=player.divergence_lots,
+        divergence_count=player.divergence_count,
+        ended=player.ended,
+    )

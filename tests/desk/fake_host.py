@@ -1,0 +1,387 @@
+"""A host without a market: frames from fixed arrays, and a list of what was asked of it.
+
+Everything is arithmetic on the time, so the same moment gives the same frame in every process.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from engine.core.clock import NS_PER_MS, NS_PER_S
+from engine.core.errors import StormError
+from engine.core.types import Instrument, StormKind
+from engine.frame import (
+    AgentView,
+    AlertView,
+    Frame,
+    HostView,
+    Kpis,
+    LevelView,
+    MarkerView,
+    MarketView,
+    OrderView,
+    RecordingView,
+    SeriesView,
+    StageView,
+    StormView,
+    TargetView,
+    TradeView,
+    VerdictView,
+)
+
+ACME = Instrument("ACME", Decimal("0.01"), Decimal("1"), "USD", 100)
+BTC = Instrument("BTCUSDT", Decimal("0.01"), Decimal("0.00001"), "USDT", 10_000)
+STORM_NAMES = ("phantom", "cancel", "ignition", "crash", "latarb")
+
+
+def wave(step: int, period: int, height: int) -> int:
+    """A triangle wave: integers only, so no machine disagrees."""
+    phase = step % (2 * period)
+    return (phase if phase < period else 2 * period - phase) * height // period
+
+
+@dataclass
+class FakeHost:
+    """Records calls in `calls`; `advance` moves its time."""
+
+    instrument: Instrument = ACME
+    mode: str = "live"
+    time_ns: int = 83_400 * NS_PER_MS
+    empty: bool = False
+    """No book, no trades, nothing measured: all that may be unknown is unknown."""
+    target_status: str = "ok"
+    calls: list[tuple[Any, ...]] = field(default_factory=list)
+    paused: bool = False
+    speed: float | None = 1.0
+    storms: dict[StormKind, tuple[float, int, int]] = field(default_factory=dict)
+    recording: bool = False
+    acknowledged: bool = False
+    markers: list[MarkerView] = field(default_factory=list)
+    orders: list[OrderView] = field(default_factory=list)
+    number: int = 1
+    queue_full: bool = False
+    _built: Frame | None = None
+
+    # -- calls ---------------------------------------------------------------------------------
+
+    def advance(self, ns: int) -> None:
+        """Let time pass."""
+        self.time_ns += ns
+        self._changed()
+
+    def frame(self) -> Frame:
+        if self._built is None:
+            self._built = Frame(
+                self.number, self._empty_market() if self.empty else self._market(), self._host()
+            )
+        return self._built
+
+    def stop(self, timeout_s: float = 0.0) -> None:
+        self._called("stop")
+
+    def toggle_pause(self) -> None:
+        self.paused = not self.paused
+        self._called("toggle_pause")
+
+    def set_speed(self, x: float | None) -> None:
+        self.speed = x
+        self._called("set_speed", x)
+
+    def step(self, ns: int) -> None:
+        self.time_ns += ns
+        self._called("step", ns)
+
+    def seek(self, time_ns: int) -> None:
+        self.time_ns = time_ns
+        self._called("seek", time_ns)
+
+    def start_storm(self, kind: StormKind, severity: float, duration_s: float, seed: int = 0) -> None:
+        if not 0 <= severity <= 1:
+            raise StormError(f"severity {severity} lies outside 0 to 1")
+        self.storms[kind] = (severity, self.time_ns, self.time_ns + int(duration_s * NS_PER_S))
+        self._called("start_storm", kind, severity, duration_s)
+
+    def stop_storms(self, kind: StormKind | None = None) -> None:
+        self.storms = {k: v for k, v in self.storms.items() if kind is not None and k != kind}
+        self._called("stop_storms", kind)
+
+    def toggle_recording(self) -> None:
+        self.recording = not self.recording
+        self._called("toggle_recording")
+
+    def submit_order(
+        self, account: int, side: int, price_ticks: int, qty_lots: int, tif: int, client_id: int
+    ) -> bool:
+        self._called("submit_order", int(account), int(side), price_ticks, qty_lots, int(tif), client_id)
+        return not self.queue_full
+
+    def cancel_order(self, account: int, client_id: int) -> None:
+        self._called("cancel_order", int(account), client_id)
+
+    def cancel_all(self, account: int) -> None:
+        self._called("cancel_all", int(account))
+
+    def acknowledge_alerts(self) -> None:
+        self.acknowledged = True
+        self._called("acknowledge_alerts")
+
+    def add_marker(self, label: str) -> None:
+        self.markers.append(MarkerView(self.time_ns, "user", label))
+        self._called("add_marker", label)
+
+    def _called(self, *what: Any) -> None:
+        self.calls.append(what)
+        self._changed()
+
+    def _changed(self) -> None:
+        self.number += 1
+        self._built = None
+
+    # -- the model -----------------------------------------------------------------------------
+
+    def _mid(self, step: int) -> int:
+        base, unit = (10_058, 1) if self.instrument is ACME else (6_114_250, 180)
+        return base + (wave(step, 37, 9) + wave(step, 11, 3) - 6) * unit
+
+    def _market(self) -> MarketView:
+        step = self.time_ns // (250 * NS_PER_MS)
+        mid = self._mid(step)
+        spread = 1 if self.instrument is ACME else 10
+        gap = 1 if self.instrument is ACME else 130
+        lot = 1 if self.instrument is ACME else 900
+
+        def side(sign: int) -> tuple[LevelView, ...]:
+            """Depth belongs to its price and changes slowly; it is thin near the inside."""
+            first = (mid - spread // 2 if sign < 0 else mid + spread - spread // 2) // gap
+            levels = []
+            for i in range(100):
+                row = first + sign * i
+                base = 300 + row * 7919 % 700 + (2_500 if row % 13 == 0 else 0)
+                lots = base * min(i + 2, 10) // 10 + wave(step + row * 5, 60, 400)
+                levels.append(LevelView(row * gap, lots * lot, 3 + i % 5))
+            return tuple(levels)
+
+        bids, asks = side(-1), side(1)
+        trades = tuple(self._trade(i, lot) for i in range(max(0, step * 2 - 120), step * 2))
+        now = np.arange(step - 239, step + 1)
+        mids = np.array([float(self._mid(int(s))) for s in now])
+        depth = np.array([9_000.0 + wave(int(s), 23, 4_000) for s in now])
+        series = SeriesView(
+            time_ns=now * 250 * NS_PER_MS,
+            mid_ticks=mids,
+            spread_ticks=np.array([1.0 + wave(int(s), 5, 3) for s in now]),
+            imbalance=np.array([wave(int(s), 19, 100) / 100 - 0.5 for s in now]),
+            vpin=np.where(now < step - 200, np.nan, np.array([wave(int(s), 61, 60) / 100 for s in now])),
+            bid_depth_lots=depth,
+            ask_depth_lots=depth[::-1].copy(),
+            events_per_s=np.array([3_000.0 + wave(int(s), 13, 900) for s in now]),
+            regime=np.array([float(wave(int(s), 24, 3)) for s in now]),
+        )
+        orders = (
+            OrderView(1, "me", 0, bids[2].price_ticks, 200 * lot, 1_240 * lot),
+            OrderView(2, "me", 1, asks[4].price_ticks, 300 * lot, 620 * lot),
+            OrderView(3, "bot", 0, bids[1].price_ticks, 50 * lot, 80 * lot),
+            OrderView(4, "bot", 1, asks[1].price_ticks, 50 * lot, 310 * lot),
+            *self.orders,
+        )
+        kpis = Kpis(
+            mid_ticks=mids[-1] + 0.5,
+            microprice_ticks=mids[-1] + 0.62,
+            spread_ticks=spread,
+            spread_bps=spread / mid * 10_000,
+            bid_depth_lots=9_420 * lot,
+            ask_depth_lots=8_310 * lot,
+            imbalance=0.06,
+            vpin=0.31,
+            trade_velocity=1.12,
+            trades_per_s=8.0,
+            realised_vol_bps=14.2,
+            regime=int(series.regime[-1]),
+            regime_score=0.42,
+            events_per_s=3_810.0,
+            crossed=False,
+        )
+        return MarketView(
+            time_ns=self.time_ns,
+            events=318_220 + step,
+            instrument=self.instrument,
+            scenario="balanced",
+            seed=42,
+            source="sim",
+            bids=bids,
+            asks=asks,
+            last_price_ticks=trades[-1].price_ticks,
+            last_aggressor_side=trades[-1].aggressor_side,
+            trades=trades,
+            trade_count=int(step * 2),
+            volume_at_price={mid + i * gap: (4_000 - abs(i) * 190) * lot for i in range(-20, 20)},
+            orders=orders,
+            kpis=kpis,
+            series=series,
+            agents=self._agents(step, lot),
+            storms=self._storms(lot),
+            markers=(
+                MarkerView(12 * NS_PER_S, "regime", "volatile"),
+                MarkerView(31 * NS_PER_S, "storm_start", "phantom"),
+                MarkerView(51 * NS_PER_S, "storm_stop", "phantom"),
+                *self.markers,
+            ),
+            alerts=(
+                AlertView(1, 31 * NS_PER_S, "info", "storm PHANTOM started, severity 0.60", True),
+                AlertView(2, 44 * NS_PER_S, "warning", "regime is AGGRESSIVE", self.acknowledged),
+                AlertView(3, 71 * NS_PER_S, "critical", "target lost 2.1 % of its equity", self.acknowledged),
+            ),
+            feed=None,
+        )
+
+    def _trade(self, i: int, lot: int) -> TradeView:
+        side = (i * 7 // 3) % 2
+        makers = ("maker-1", "maker-2", "noise-4", "bot")
+        takers = ("noise-12", "momentum-1", "twap-1", "noise-31", "bot")
+        return TradeView(
+            trade_id=i + 1,
+            time_ns=i * 125 * NS_PER_MS + (i * 37 % 100) * NS_PER_MS,
+            price_ticks=self._mid(i // 2) + (0 if side else 1),
+            qty_lots=(20 + i * 53 % 380 + (900 if i % 17 == 0 else 0)) * lot,
+            aggressor_side=side,
+            aggressor=takers[i % 5],
+            maker=makers[i % 4],
+        )
+
+    def _agents(self, step: int, lot: int) -> tuple[AgentView, ...]:
+        swing = wave(step, 29, 1_800)
+        agents = [
+            AgentView(1, "desk", "desk", 300 * lot, 1_204.5, 2, 11, None),
+            AgentView(2, "target", "target", (420 - swing // 4) * lot, -310.25, 2, 63, 1_000 * lot),
+            AgentView(16, "maker-1", "maker", (swing - 900) * lot, 812.0, 40, 420, 3_000 * lot),
+            AgentView(17, "maker-2", "maker", (900 - swing) * lot, -120.5, 40, 398, 3_000 * lot),
+            AgentView(18, "value-1", "value", -1_500 * lot, 95.0, 3, 51, 4_000 * lot),
+            AgentView(19, "momentum-1", "momentum", (swing + 600) * lot, -433.1, 0, 77, 4_000 * lot),
+            AgentView(20, "twap-1", "twap", 1_050 * lot, 12.0, 1, 35, None),
+        ]
+        agents += [
+            AgentView(
+                30 + i, f"noise-{i + 1}", "noise", (i * 17 % 41 - 20) * lot, float(i % 7 - 3), 1, 9, 200 * lot
+            )
+            for i in range(30)
+        ]
+        for kind, name in zip(StormKind, STORM_NAMES, strict=True):
+            active = kind in self.storms
+            lots = -2_400 * lot if active else 0
+            agents.append(
+                AgentView(2 + kind, f"storm:{name}", "storm", lots, -88.4 if active else 0.0, 0, 0, None)
+            )
+        return tuple(agents)
+
+    def _storms(self, lot: int) -> tuple[StormView, ...]:
+        views = []
+        for kind, name in zip(StormKind, STORM_NAMES, strict=True):
+            if kind in self.storms:
+                severity, started, ends = self.storms[kind]
+                views.append(StormView(kind, name, True, severity, started, ends, 512, -2_400 * lot, -88.4))
+            elif kind is StormKind.PHANTOM:
+                views.append(StormView(kind, name, False, None, None, None, 310, 120 * lot, -41.75))
+            else:
+                views.append(StormView(kind, name, False, None, None, None, 0, 0, 0.0))
+        return tuple(views)
+
+    def _host(self) -> HostView:
+        known = not self.empty
+        stages = tuple(
+            StageView(name, p50 if known else None, p50 * 6 if known else None, 1_000 if known else 0, unit)
+            for name, p50, unit in (
+                ("input", 4_100, "command"),
+                ("kernel", 910, "event"),
+                ("analytics", 61_000, "sample"),
+                ("journal", 180_000, "flush"),
+                ("frame", 410_000, "frame"),
+            )
+        )
+        recording = None
+        if self.recording or self.mode == "replay":
+            recording = RecordingView(
+                "2026-01-02T03-04-05Z", "runs/2026-01-02T03-04-05Z", self.mode == "live", 61 * NS_PER_S,
+                41_200_000, 90, 1, None,
+            )  # fmt: skip
+        return HostView(
+            mode=self.mode,
+            state="paused" if self.paused else "running",
+            speed=self.speed,
+            achieved_speed=self.speed if known else None,
+            end_ns=240 * NS_PER_S if self.mode == "replay" else None,
+            stages=stages,
+            target=self._target(),
+            verdict=VerdictView(
+                "TARGET_INTACT" if known else "UNKNOWN", 23.4 if known else None, "delta above −1 %"
+            ),
+            recording=recording,
+            last_verdict=None,
+            api_url="http://127.0.0.1:8765" if known else None,
+            api_clients=1 if known else 0,
+            queue_fill=0,
+            queue_limit=4_096,
+            dropped=0,
+            notice=None,
+        )
+
+    def _target(self) -> TargetView:
+        if self.empty or self.target_status != "ok":
+            status = "none" if self.empty else self.target_status
+            detail = "" if self.empty else "no answer within 900 ms; retrying"
+            none = None
+            return TargetView(
+                "none" if self.empty else "http://127.0.0.1:9101", status, detail, none, none, none, none, none,
+                none, none, none, none, none, none, none, none, np.zeros(0), 0, 0.0,
+            )  # fmt: skip
+        equity = np.array([100_000.0 + wave(i, 17, 200) - wave(i, 41, 150) for i in range(160)])
+        return TargetView(
+            url="http://127.0.0.1:9101",
+            status="ok",
+            detail="",
+            bot="demo-maker",
+            currency="USD",
+            equity=100_123.4,
+            start_equity=100_100.0,
+            realised_pnl=140.2,
+            unrealised_pnl=-16.8,
+            total_trades=63,
+            wins=35,
+            losses=21,
+            win_rate=0.625,
+            open_positions=1,
+            last_signal="quote",
+            age_ms=120,
+            equity_series=equity,
+            ledger_position_lots=420,
+            ledger_pnl=-310.25,
+        )
+
+    def _empty_market(self) -> MarketView:
+        nothing = np.zeros(0)
+        return MarketView(
+            time_ns=0,
+            events=0,
+            instrument=self.instrument,
+            scenario="minimal",
+            seed=1,
+            source="sim",
+            bids=(),
+            asks=(),
+            last_price_ticks=None,
+            last_aggressor_side=None,
+            trades=(),
+            trade_count=0,
+            volume_at_price={},
+            orders=(),
+            kpis=Kpis(None, None, None, None, 0, 0, 0.0, None, None, 0.0, None, 0, 0.0, 0.0, False),
+            series=SeriesView(*([nothing] * 9)),
+            agents=(),
+            storms=(),
+            markers=(),
+            alerts=(),
+            feed=None,
+        )

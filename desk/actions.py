@@ -71,7 +71,7 @@ class Actions:
         self.view = view
         self.screen = screen
         self._clock_ns = clock_ns
-        self._speed: float | None | str = "unset"
+        self._speed: float | str | None = "unset"
         self._client_id = 0
 
     def perform(self, action: str, mode: str = "both") -> None:

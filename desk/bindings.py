@@ -74,7 +74,7 @@ BINDINGS: tuple[Binding, ...] = (
     ),
     Binding("fire", "enter", "fire", "storms", "Fires the armed storm.", footer="fire", mode="live"),
     Binding("disarm", "escape", "disarm / close", "storms", "Disarms; also closes the coach or a zoom."),
-    Binding("stop_storms", "X", "stop all storms", "storms", "Stops every storm.", footer="stop", mode="live"),
+    Binding("stop_storms", "X", "stop all storms", "storms", "Stops every one.", footer="stop", mode="live"),
     Binding(
         "severity_up", "up", "severity +.05", "storms", "More severe.", aliases=("S",), mode="live"
     ),
@@ -110,7 +110,7 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("panel_target", "b", "target bot", "panels", "Focuses the TARGET."),
     Binding("panel_score", "o", "outcome", "panels", "Focuses recording and verdict."),
     Binding("panel_alerts", "n", "news", "panels", "Focuses the alerts."),
-    Binding("command", ":", "command line", "desk", "Orders, storms, seek and more, typed.", footer="command"),
+    Binding("command", ":", "command line", "desk", "Orders, storms, seek, all typed.", footer="command"),
     Binding(
         "palette", "ctrl+p", "palette", "desk", "Finds any action by its name.", aliases=("f2",)
     ),

@@ -262,7 +262,7 @@ VERBS: dict[str, Verb] = {
     "speed": Verb("speed X|max", "sets the pace", _speed, (("max", "0.5", "1", "2", "4", "8", "16", "100"),)),
     "pause": Verb("pause", "pauses or plays", _plain("pauses or plays", Actions.pause)),
     "step": Verb("step [DURATION]", "steps while paused", _step, (("100ms", "1s"),)),
-    "record": Verb("record", "starts or stops recording", _plain("starts or stops recording", Actions.record)),
+    "record": Verb("record", "starts or stops recording", _plain("starts or stops a run", Actions.record)),
     "buy": Verb("buy QTY [PRICE]", "sends an order of the desk", _order(Side.BID)),
     "sell": Verb("sell QTY [PRICE]", "sends an order of the desk", _order(Side.ASK)),
     "cancel": Verb("cancel [NUMBER|all]", "cancels the desk's orders", _cancel, (("all",),)),

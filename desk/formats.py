@@ -139,7 +139,7 @@ def bytes_text(count: int) -> str:
 
 
 def time_text(time_ns: int, *, epoch_ns: int | None = None, decimals: int = 3) -> str:
-    """`00:01:23.456` of session time, or the time of day (UTC) of the recorded day when `epoch_ns` is given."""
+    """`00:01:23.456` of session time; with `epoch_ns` the time of day (UTC) of the recorded day."""
     if epoch_ns is not None:
         time_ns = (time_ns + epoch_ns) % NS_PER_DAY
     seconds, rest = divmod(max(0, time_ns), NS_PER_S)

@@ -95,6 +95,8 @@ class Session:
             int(Account.DESK): AccountInfo("me", "desk", None),
             int(Account.TARGET): AccountInfo("bot", "target", None),
         }
+        self.alerts = AlertStore()
+        self.markers: deque[Marker] = deque(maxlen=MARKERS_KEPT)
         self.fundamental: Fundamental | None = None
         self.history: HistoryPlayer | None = None
         lead = self._build_flow()
@@ -108,8 +110,6 @@ class Session:
         self.analytics.start()
         self.input_count = 0
         """Inputs accepted so far; their sequence numbers run from 1."""
-        self.alerts = AlertStore()
-        self.markers: deque[Marker] = deque(maxlen=MARKERS_KEPT)
         self._reports: dict[int, deque[ExecutionReport]] = {}
         for account in (int(Account.DESK), int(Account.TARGET)):
             self._reports[account] = deque(maxlen=REPORTS_KEPT)
@@ -239,6 +239,7 @@ class Session:
         if self.source is not None:
             self.accounts[int(Account.HISTORY)] = AccountInfo("HISTORY", "history", None)
             self.history = HistoryPlayer(self.exchange, self.source)
+            self.history.on_halt.append(self._note_halt)
             self.history.start()
             return HistoryLead(self.history)
         if self.scenario.fundamental is None:
@@ -249,7 +250,7 @@ class Session:
         self.fundamental = Fundamental(self.seed, self.scenario.fundamental)
         account = int(Account.FIRST_AGENT)
         for group in self.scenario.groups:
-            for number in range(1, group.count + 1):
+            for number in range(1, group.members + 1):
                 agent = self._agent(group.kind, number, account, group.latency_us, group.params)
                 self.accounts[account] = AccountInfo(agent.name, agent.kind, agent.limit_lots)
                 agent.start()
@@ -328,6 +329,10 @@ class Session:
             self.storms.start(storm_request(command))
         else:
             self.storms.stop(StormKind(command.storm) if command.storm else None)
+
+    def _note_halt(self, time_ns: int, gap: str) -> None:
+        self.alerts.note(time_ns=time_ns, severity="critical", text=f"HISTORY halted: {gap}")
+        self.add_marker("gap", "feed gap")
 
     def _watch_target(self, sample: Command) -> None:
         if sample.flags & 1:

@@ -38,9 +38,10 @@ class Agents(Panel):
     key = "panel_agents"
     period_ns = 200_000_000
     help = (
-        "Accounts by inventory: bar left of the line is short, right is long, scaled by the account's own limit where "
-        "it has one. Then position and profit marked at mid, after fees. More than four of a kind share one row. The "
-        "TARGET, the desk, storms and HISTORY stay on the list while they hold or have earned anything."
+        "Accounts by inventory: bar left of the line is short, right is long, scaled by the account's "
+        "own limit where it has one. Then position and profit marked at mid, after fees. More than four "
+        "of a kind share one row. The TARGET, the desk, storms and HISTORY stay on the list while they "
+        "hold or have earned anything."
     )
 
     def note(self, frame: Frame, view: View) -> str:

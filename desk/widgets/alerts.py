@@ -19,8 +19,8 @@ class Alerts(Panel):
     title = "Alerts"
     key = "panel_alerts"
     help = (
-        "What the session found worth telling: storms, regimes, the TARGET's state, refused input. ○ information, "
-        "▲ warning, ■ critical. An alert stays bright until a acknowledges it."
+        "What the session found worth telling: storms, regimes, the TARGET's state, refused input. ○ "
+        "information, ▲ warning, ■ critical. An alert stays bright until a acknowledges it."
     )
 
     def note(self, frame: Frame, view: View) -> str:
@@ -30,7 +30,7 @@ class Alerts(Panel):
     def draw(self, frame: Frame, view: View, width: int, height: int) -> list[Row]:
         palette = view.palette
         epoch = frame.market.feed.epoch_ns if frame.market.feed else None
-        ordered = sorted(reversed(frame.market.alerts), key=lambda alert: alert.acknowledged)
+        ordered = sorted(frame.market.alerts, key=lambda alert: (alert.acknowledged, -alert.alert_id))
         if not ordered:
             return [((" no alerts", palette.dim),)]
         start = scrolled(view, self.panel, len(ordered), height)

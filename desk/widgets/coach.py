@@ -1,4 +1,4 @@
-"""Three lines for the first minute: what this is, and which keys do something. Gone after the first storm."""
+"""Three lines for the first minute: what this is, and which keys do something."""
 
 from __future__ import annotations
 

@@ -27,9 +27,9 @@ class ChaosDeck(Panel):
     title = "Chaos deck"
     key = "panel_deck"
     help = (
-        "The five storms. A digit arms one, up/down set its severity, left/right how long it lasts, enter fires, X "
-        "stops all. A storm is real orders of an account of its own in the one book: its inventory and its profit, "
-        "which is what the attack cost, stand beside it."
+        "The five storms. A digit arms one, up/down set its severity, left/right how long it lasts, "
+        "enter fires, X stops all. A storm is real orders of an account of its own in the one book: its "
+        "inventory and its profit, which is what the attack cost, stand beside it."
     )
 
     def note(self, frame: Frame, view: View) -> str:

@@ -30,9 +30,9 @@ class HeatMap(Panel):
     key = "panel_heat"
     period_ns = 500 * NS_PER_MS
     help = (
-        "Resting depth over time on the ladder's price rows: dark is empty, bright is deep (square-root scale). The "
-        "lines are the best bid and ask, dots are trades. Each column stands for a fixed piece of session time; "
-        "columns in which no frame was seen stay blank."
+        "Resting depth over time on the ladder's price rows: dark is empty, bright is deep (square-root "
+        "scale). The lines are the best bid and ask, dots are trades. Each column stands for a fixed "
+        "piece of session time; columns in which no frame was seen stay blank."
     )
 
     def note(self, frame: Frame, view: View) -> str:

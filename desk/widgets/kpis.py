@@ -27,8 +27,8 @@ class Figures(Panel):
     key = "panel_kpis"
     period_ns = 250 * NS_PER_MS
     help = (
-        "Analytics of the last sample (250 ms of session time), then stages of the engine with median and 99th "
-        "percentile as measured, then queues: what was dropped or refused is counted here."
+        "Analytics of the last sample (250 ms of session time), then stages of the engine with median "
+        "and 99th percentile as measured, then queues: what was dropped or refused is counted here."
     )
 
     def note(self, frame: Frame, view: View) -> str:

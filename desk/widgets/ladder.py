@@ -54,10 +54,11 @@ class Ladder(Panel):
     title = "Ladder"
     key = "panel_ladder"
     help = (
-        "Resting quantity by price. Bids stand left, asks right; bars share one scale. mine: own orders (quantity, "
-        "then · and what is ahead in the queue), b marks the TARGET's. ▶ is the last trade. The axis is static: "
-        "c centres it, C lets it follow, + and - group ticks, d sets how many levels show, page keys and wheel move "
-        "it. Clicking a price starts an order in the command line."
+        "Resting quantity by price. Bids stand left, asks right; bars share one scale. mine: own orders "
+        "(quantity, then · and what is ahead in the queue), b marks the TARGET's. ▶ is the last trade. "
+        "The axis is static: c centres it, C lets it follow, + and - group ticks, d sets how many "
+        "levels show, page keys and wheel move it. Clicking a price starts an order in the command "
+        "line."
     )
 
     def heading(self, frame: Frame, view: View) -> str:

@@ -18,8 +18,8 @@ class Scoreboard(Panel):
     title = "Scoreboard"
     key = "panel_score"
     help = (
-        "The run: its id, what has been written, and the verdict as the thresholds stand now. r starts and stops a "
-        "recording; when it stops, the run's own verdict stays on show."
+        "The run: its id, what has been written, and the verdict as the thresholds stand now. r starts "
+        "and stops a recording; when it stops, the run's own verdict stays on show."
     )
 
     def note(self, frame: Frame, view: View) -> str:

@@ -31,9 +31,9 @@ class Signals(Panel):
     key = "panel_signals"
     period_ns = 200 * NS_PER_MS
     help = (
-        "The last minute of session time, newest at the right, each line scaled to its own range: mid, spread, "
-        "imbalance of ten levels, VPIN, depth of ten levels a side, public events a second, and the kernel's median "
-        "time per event (wall time). Zoomed, each becomes a chart."
+        "The last minute of session time, newest at the right, each line scaled to its own range: mid, "
+        "spread, imbalance of ten levels, VPIN, depth of ten levels a side, public events a second, and "
+        "the kernel's median time per event (wall time). Zoomed, each becomes a chart."
     )
 
     def note(self, frame: Frame, view: View) -> str:

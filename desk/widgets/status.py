@@ -1,4 +1,7 @@
-"""The first line: state, clock, market, own position, storms, recording, link. Least needed falls off first."""
+"""The first line: state, clock, market, own position, storms, recording, link.
+
+What is needed least falls off first when the line is short.
+"""
 
 from __future__ import annotations
 

@@ -23,8 +23,9 @@ class Tape(Panel):
     key = "panel_tape"
     period_ns = 250 * NS_PER_MS
     help = (
-        "Executions, newest first. ▲ a buyer lifted the ask, ▼ a seller hit the bid; then price, quantity, the "
-        "aggressor's account and the resting one's. Bold: at least five usual orders in one print."
+        "Executions, newest first. ▲ a buyer lifted the ask, ▼ a seller hit the bid; then price, "
+        "quantity, the aggressor's account and the resting one's. Bold: at least five usual orders in "
+        "one print."
     )
 
     def note(self, frame: Frame, view: View) -> str:

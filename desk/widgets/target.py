@@ -24,9 +24,10 @@ class Target(Panel):
     key = "panel_target"
     period_ns = 200 * NS_PER_MS
     help = (
-        "The bot under test: state of its connection, equity with the change since the recording (or the session) "
-        "began, realised and unrealised profit, trades with wins and losses, as it reports them. The last line is our "
-        "own ledger's account of what it did in this market, which it cannot embellish."
+        "The bot under test: state of its connection, equity with the change since the recording (or "
+        "the session) began, realised and unrealised profit, trades with wins and losses, as it reports "
+        "them. The last line is our own ledger's account of what it did in this market, which it cannot "
+        "embellish."
     )
 
     def heading(self, frame: Frame, view: View) -> str:
@@ -48,6 +49,7 @@ class Target(Panel):
         if target.status == "none":
             return [state, ((" start one: --target demo, or an URL", palette.dim),)]
         delta = target_delta(target)
+        position = units_of(frame.market.instrument).qty(target.ledger_position_lots, 8, sign=True)
         rows: list[Row] = [
             state,
             self._pair(palette, width, "equity", money(target.equity, sign=False), "Δ", money(delta, width=10), delta),
@@ -65,7 +67,7 @@ class Target(Panel):
             ),
             (
                 (" ledger ", palette.dim),
-                (units_of(frame.market.instrument).qty(target.ledger_position_lots, 8, sign=True), palette.text),
+                (position, palette.text),
                 ("  P/L ", palette.dim),
                 (money(target.ledger_pnl, width=12), palette.signed(target.ledger_pnl)),
             ),

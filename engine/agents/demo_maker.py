@@ -22,9 +22,11 @@ START_EQUITY_MICRO = 10_000_000_000
 """10,000.00 in the instrument's currency, in millionths."""
 SIZE_UNITS = 4
 LIMIT_UNITS = 60
+BACK_STEPS = 2
+"""It quotes this many steps (half spreads, at least a tick) behind the touch: what reaches it has moved."""
 LEAN_EVERY_UNITS = 30
 """One step of lean for each of these units held."""
-PAUSE_MS = 15_000
+PAUSE_MS = 30_000
 """After dumping it stays out for this long."""
 STOP_SHARE = 400
 """Loss per lot at which it gives up its position: one part in 400 of its cost (0.25 %)."""
@@ -55,8 +57,8 @@ def quote(*, best_bid: int, best_ask: int, position_lots: int, cost: int, unit_l
     step = max(1, (best_ask - best_bid) // 2)
     held_units = position_lots // unit_lots if position_lots > 0 else -(-position_lots // unit_lots)
     lean = (abs(held_units) // LEAN_EVERY_UNITS) * step * (1 if held_units > 0 else -1)
-    bid = min(best_bid - step - lean, best_ask - 1)
-    ask = max(best_ask + step - lean, best_bid + 1, bid + 1)
+    bid = min(best_bid - BACK_STEPS * step - lean, best_ask - 1)
+    ask = max(best_ask + BACK_STEPS * step - lean, best_bid + 1, bid + 1)
     bid_lots = max(0, min(size, limit - position_lots))
     ask_lots = max(0, min(size, limit + position_lots))
     return Quotes(bid if bid_lots and bid > 0 else None, bid_lots, ask if ask_lots else None, ask_lots)

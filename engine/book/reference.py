@@ -146,6 +146,7 @@ class ReferenceBook:
             self._tally[_REJECTED_QUANTITY] += 1
             return False
         assert 0 <= order_id <= _U64_MAX, order_id
+        assert 0 <= price_ticks <= _U64_MAX, price_ticks
         self._orders[order_id] = order = _Order(qty_lots, queue or self._open(side, price_ticks))
         order.queue.orders[order_id] = order
         order.queue.total += qty_lots
@@ -189,6 +190,7 @@ class ReferenceBook:
         if qty_lots > MAX_LEVEL_LOTS - total_of_others:
             self._tally[_REJECTED_QUANTITY] += 1
             return False
+        assert 0 <= price_ticks <= _U64_MAX, price_ticks
         self._tally[_MODIFIED] += 1
         if keeps_place:
             queue.total = total_of_others + qty_lots
@@ -340,7 +342,6 @@ class ReferenceBook:
 
     def _open(self, side: int, price: int) -> _Queue:
         """A new, empty level; the caller puts the first order into it."""
-        assert 0 <= price <= _U64_MAX, price
         self._prices[side].add(price)
         self._queues[side][price] = queue = _Queue(side, price)
         best = self._best[side]

@@ -1,84 +1,176 @@
-"""The exchange's sequence rules: which depth updates may be applied, and when the book is known.
+"""Sequence rules of Binance depth streams: which update may change the book, and where a hole is.
 
-Stop on the data path: between a source's records and whoever keeps a book. Invariant: what comes out is
-one unbroken chain of updates; a hole raises FeedGap and nothing is skipped silently.
+Stop on the data path: between records and any book (the exchange's own, the market's HISTORY). Invariant:
+what comes out is a snapshot followed by an unbroken chain, or (a file without a snapshot) an unbroken chain;
+at a hole FeedGap is raised before anything behind it gets out.
 
-Binance's documented rules: updates that end before the snapshot are dropped; the first one applied after a
-snapshot S contains S + 1 (spot) or S (futures); each later one must name its predecessor's last id.
+Rules ("How to manage a local order book correctly", spot and USD-M documentation), L = lastUpdateId:
+    spot      drop u <= L; the first applied has U <= L + 1 <= u; then U == previous u + 1
+    futures   drop u < L;  the first applied has U <= L <= u;     then pu == previous u
+A record's `previous_id` is U - 1 on spot and pu on futures, so both chains read previous_id == last u, and
+both first updates read previous_id <= L. On futures this also admits pu <= L < U: no update of this symbol
+lies between pu and U, so nothing is missing there.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import NamedTuple
+
+from engine.core.clock import NS_PER_S
 from engine.core.errors import FeedGap
+from engine.feeds.binance import SPOT
 from engine.feeds.records import DepthUpdate
 
-__all__ = ["BookSync"]
+__all__ = ["MAX_WAITING", "BookSync", "SyncGap", "SyncState", "sequence_gaps"]
 
-WAITING_LIMIT = 10_000
-"""Updates held back while the snapshot is awaited; beyond that the oldest are dropped (counted)."""
+MAX_WAITING = 16_384
+"""Depth updates kept while no snapshot has come; beyond it the oldest go (counted), and a snapshot that
+would have needed them shows a gap."""
+
+
+class SyncState(StrEnum):
+    """Where a BookSync is."""
+
+    WAITING = "waits for a snapshot"
+    BRIDGING = "has a snapshot, waits for the first update that continues it"
+    CHAINED = "follows the chain"
+
+
+class SyncGap(NamedTuple):
+    """One hole in a chain of updates."""
+
+    time_ns: int
+    """Session time of the update behind the hole."""
+    expected: int
+    got: int
 
 
 class BookSync:
-    """Passes updates on in their one legal order."""
+    """Takes depth updates as they arrive and gives back, in order, those that change the book.
 
-    def __init__(self, where: str, *, waits_for_snapshot: bool) -> None:
-        self.where = where
-        self.synchronised = not waits_for_snapshot
-        """False until a snapshot has come."""
-        self.dropped_old = 0
-        """Updates that the snapshot already contained."""
-        self.dropped_waiting = 0
-        self._waiting: list[DepthUpdate] = []
-        self._last_id: int | None = None
-        self._joined = not waits_for_snapshot
-        """The first update after the snapshot has been applied: from here on each names its predecessor."""
+    Input   apply
+    State   state, synchronised, last_id, statistics
 
-    def apply(self, update: DepthUpdate) -> list[DepthUpdate]:
-        """Updates that may be applied now, in order. Raises FeedGap at a hole."""
+    After a FeedGap it waits for the next snapshot: whoever wants to go on calls `apply` again.
+    """
+
+    def __init__(self, kind: str, *, where: str = "depth stream", starts_without_snapshot: bool = False) -> None:
+        self.state = SyncState.CHAINED if starts_without_snapshot else SyncState.WAITING
+        self.last_id = -1
+        """Last exchange update that the book contains; -1 before the first."""
+        self._is_spot = kind == SPOT
+        self._where = where
+        self._waiting: deque[DepthUpdate] = deque()
+        self._applied = 0
+        self._old = 0
+        self._duplicates = 0
+        self._forgotten = 0
+        self._gaps = 0
+
+    @property
+    def synchronised(self) -> bool:
+        """True when the book stands on a snapshot or on the chain."""
+        return self.state is not SyncState.WAITING and self.last_id >= 0
+
+    def apply(self, update: DepthUpdate) -> tuple[DepthUpdate, ...]:
+        """The updates that change the book now: none, this one, or a snapshot and what waited for it.
+
+        Raises FeedGap at a hole; nothing of this update, or of those that waited with it, is given out.
+        """
         if update.is_snapshot:
-            return self._start_from(update)
-        if not self.synchronised:
-            self._hold(update)
-            return []
-        return [update] if self._follows(update) else []
+            return self._take_snapshot(update)
+        if self.state is SyncState.WAITING:
+            self._keep(update)
+            return ()
+        ready = self._take_update(update)
+        self._applied += ready
+        return (update,) if ready else ()
 
     def statistics(self) -> dict[str, int]:
-        """Fill, limit and drops."""
+        """Fill of the waiting queue, and what was applied and dropped."""
         return {
             "waiting": len(self._waiting),
-            "waiting_limit": WAITING_LIMIT,
-            "dropped_old": self.dropped_old,
-            "dropped_waiting": self.dropped_waiting,
+            "waiting_limit": MAX_WAITING,
+            "applied": self._applied,
+            "dropped_old": self._old,
+            "dropped_duplicates": self._duplicates,
+            "dropped_waiting": self._forgotten,
+            "gaps": self._gaps,
         }
 
-    def _start_from(self, snapshot: DepthUpdate) -> list[DepthUpdate]:
-        if self._last_id is not None and snapshot.last_id < self._last_id:
-            self.dropped_old += 1  # older than the book: it would turn time back
-            return []
-        self.synchronised = True
-        self._joined = False
-        self._last_id = snapshot.last_id
-        waiting, self._waiting = self._waiting, []
-        return [snapshot, *(update for update in waiting if self._follows(update))]
+    def _take_snapshot(self, snapshot: DepthUpdate) -> tuple[DepthUpdate, ...]:
+        if snapshot.last_id <= self.last_id and self.state is not SyncState.WAITING:
+            self._old += 1  # it was asked for earlier than the chain has come
+            return ()
+        self.state = SyncState.BRIDGING
+        self.last_id = snapshot.last_id
+        ready = [snapshot]
+        waiting = self._waiting
+        self._waiting = deque()
+        while waiting:
+            update = waiting.popleft()
+            try:
+                if self._take_update(update):
+                    ready.append(update)
+            except FeedGap:
+                self._waiting.extend(waiting)  # behind the update that shows the hole: for a later snapshot
+                raise
+        self._applied += len(ready)
+        return tuple(ready)
 
-    def _hold(self, update: DepthUpdate) -> None:
-        self._waiting.append(update)
-        if len(self._waiting) > WAITING_LIMIT:
-            del self._waiting[0]
-            self.dropped_waiting += 1
-
-    def _follows(self, update: DepthUpdate) -> bool:
-        """Whether it is the next one; False for one that the book contains already."""
-        if self._last_id is not None and update.last_id <= self._last_id:
-            self.dropped_old += 1
-            return False
-        if self._last_id is None:
-            pass  # a file without a snapshot: the first update is where the chain begins
-        elif self._joined:
-            if update.previous_id != self._last_id:
-                raise FeedGap(self.where, expected=self._last_id, got=update.previous_id)
-        elif update.previous_id > self._last_id:
-            raise FeedGap(self.where, expected=self._last_id, got=update.previous_id)
-        self._joined = True
-        self._last_id = update.last_id
+    def _take_update(self, update: DepthUpdate) -> bool:
+        """Whether it comes next in the chain; False when the book already contains it."""
+        if self.state is SyncState.BRIDGING:
+            return self._bridge(update)
+        if self.last_id >= 0:
+            if update.last_id <= self.last_id:
+                self._duplicates += 1
+                return False
+            if update.previous_id != self.last_id:
+                raise self._gap(update)
+        self.last_id = update.last_id
         return True
+
+    def _bridge(self, update: DepthUpdate) -> bool:
+        """The first update after a snapshot."""
+        if update.last_id < self.last_id or (self._is_spot and update.last_id == self.last_id):
+            self._old += 1
+            return False
+        if update.previous_id > self.last_id:
+            raise self._gap(update)
+        self.state = SyncState.CHAINED
+        self.last_id = update.last_id
+        return True
+
+    def _gap(self, update: DepthUpdate) -> FeedGap:
+        """The error for this update; from here on only a snapshot helps."""
+        self._gaps += 1
+        expected, got = _expected_and_got(self.last_id, update, is_spot=self._is_spot)
+        self.state = SyncState.WAITING
+        self._keep(update)
+        return FeedGap(f"{self._where} at {update.time_ns / NS_PER_S:.3f} s", expected=expected, got=got)
+
+    def _keep(self, update: DepthUpdate) -> None:
+        if len(self._waiting) >= MAX_WAITING:
+            self._waiting.popleft()
+            self._forgotten += 1
+        self._waiting.append(update)
+
+
+def sequence_gaps(updates: Iterable[DepthUpdate], kind: str) -> Iterator[SyncGap]:
+    """Every hole in the file's own chain of updates, snapshots aside; each is followed past."""
+    last_id = -1
+    for update in updates:
+        if update.is_snapshot or update.last_id <= last_id:
+            continue
+        if last_id >= 0 and update.previous_id != last_id:
+            yield SyncGap(update.time_ns, *_expected_and_got(last_id, update, is_spot=kind == SPOT))
+        last_id = update.last_id
+
+
+def _expected_and_got(last_id: int, update: DepthUpdate, *, is_spot: bool) -> tuple[int, int]:
+    """In the exchange's own terms: U on spot, pu on futures."""
+    return (last_id + 1, update.first_id) if is_spot else (last_id, update.previous_id)

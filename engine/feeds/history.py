@@ -14,8 +14,10 @@ Rules (promise: honest; what history cannot tell us is counted, never invented):
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
+from engine.core.errors import FeedGap
 from engine.core.types import Account, Side, TimeInForce
 from engine.feeds.book_sync import BookSync
 from engine.feeds.records import DepthUpdate, FeedRecord, QuoteTick, TradeTick
@@ -48,6 +50,7 @@ class HistoryPlayer:
         self.trades = 0
         self.quotes = 0
         self.gaps = 0
+        """Holes in the sequence: the first one halts the replay, for the book behind it would be a guess."""
         self.late_trades = 0
         """Trades that the book already contained when they arrived."""
         self.divergence_lots = 0
@@ -56,7 +59,11 @@ class HistoryPlayer:
         self.refused_levels = 0
         """Levels that could not rest because they would trade with HISTORY itself."""
         self.ended = False
-        self._sync = BookSync(source.name, waits_for_snapshot=not source.starts_without_snapshot)
+        self.on_halt: list[Callable[[int, str], None]] = []
+        """Hears of a gap: (time_ns, what is missing)."""
+        self._sync = BookSync(
+            source.kind, where=source.name, starts_without_snapshot=source.starts_without_snapshot
+        )
         self._exchange_levels: tuple[dict[int, int], dict[int, int]] = ({}, {})
         """The exchange's own totals, by side and price."""
         self._queues: tuple[dict[int, list[int]], dict[int, list[int]]] = ({}, {})
@@ -87,7 +94,14 @@ class HistoryPlayer:
         record: FeedRecord = self.source.record(self._index)
         self._index += 1
         if isinstance(record, DepthUpdate):
-            self._on_depth(record)
+            try:
+                self._on_depth(record)
+            except FeedGap as gap:
+                self.gaps += 1
+                self.ended = True
+                for listener in self.on_halt:
+                    listener(now_ns, str(gap))
+                return
         elif isinstance(record, TradeTick):
             self._on_history_trade(record)
         elif isinstance(record, QuoteTick):

@@ -33,10 +33,10 @@ MAX_AGENTS = 20_000
 
 
 class AgentGroup(NamedTuple):
-    """`count` agents of one kind with the same parameters."""
+    """`members` agents of one kind with the same parameters."""
 
     kind: str
-    count: int
+    members: int
     latency_us: int
     params: Any
     """The parameter NamedTuple of this kind (engine.agents.registry)."""
@@ -138,7 +138,7 @@ def parse_scenario(text: str, *, where: str) -> Scenario:
     except msgspec.DecodeError as error:
         raise ScenarioError(f"{where}: not valid TOML: {error}") from error
     groups = tuple(_group(group, where) for group in table.agents)
-    if sum(group.count for group in groups) > MAX_AGENTS:
+    if sum(group.members for group in groups) > MAX_AGENTS:
         raise ScenarioError(f"{where}: more than {MAX_AGENTS} agents; lower the counts")
     if groups and table.fundamental is None:
         raise ScenarioError(f"{where}: agents need a [fundamental] table with anchor_ticks")

@@ -17,7 +17,7 @@ from engine.storms.base import Storm
 __all__ = ["Crash"]
 
 SELL_SHARE = 0.7
-SELL_MULTIPLE = 0.09
+SELL_MULTIPLE = 0.08
 WALL_MULTIPLE = 0.5
 RAMP = 0.2
 

@@ -1,7 +1,7 @@
 """LAT-ARB: picks off quotes that have not heard the news yet.
 
 Every 10 ms it compares the touch with the price of a faster venue (LeadPrice). An offer below it, or a
-bid above it, by more than the spread's worth is stale: it takes up to severity x the size shown there.
+bid above it, by more than the spread's worth is stale: it takes half of severity x the size shown there.
 When the gap has closed it hands its inventory back at the touch.
 
 Effect: pick-offs (its fills from which the mid moves on its way within a second) grow with severity;
@@ -16,6 +16,7 @@ from engine.storms.base import Storm
 __all__ = ["LatencyArbitrage"]
 
 EDGE_TICKS = 1.5
+TAKE_SHARE = 0.5
 
 
 class LatencyArbitrage(Storm):
@@ -30,7 +31,7 @@ class LatencyArbitrage(Storm):
         bid, ask = self.exchange.best_bid, self.exchange.best_ask
         if lead is None or bid is None or ask is None:
             return
-        limit = self.scaled(1.5)
+        limit = self.scaled(3.0)
         position = self.position_lots
         book = self.exchange.book
         if lead > ask + EDGE_TICKS and position < limit:
@@ -46,4 +47,4 @@ class LatencyArbitrage(Storm):
         self.take(side, self._share(shown_lots), limit_ticks=price_ticks)
 
     def _share(self, shown_lots: int) -> int:
-        return max(1, int(shown_lots * self.severity))
+        return max(1, int(shown_lots * self.severity * TAKE_SHARE))

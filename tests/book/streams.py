@@ -54,8 +54,8 @@ def itch_stream(n: int, seed: int = 0xC0FFEE) -> np.ndarray:
         else:
             qty = draw() % 200 + 1
             side = draw() % 2
+            # The next unused id, which stays unused: the trade finds no order.
             rows.append((i * 1000, 1_000_000, qty, next_id, 0, int(EventType.TRADE), side))
-            next_id += 1
     return event_array(rows)
 
 

@@ -334,7 +334,8 @@ class FakeHost:
             detail = "" if self.empty else "no answer within 900 ms; retrying"
             none = None
             return TargetView(
-                "none" if self.empty else "http://127.0.0.1:9101", status, detail, none, none, none, none, none,
+                "none" if self.empty else "http://127.0.0.1:9101", status, detail, none, none, none, none,
+                none,
                 none, none, none, none, none, none, none, none, np.zeros(0), 0, 0.0,
             )  # fmt: skip
         equity = np.array([100_000.0 + wave(i, 17, 200) - wave(i, 41, 150) for i in range(160)])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.core.identity import engine_source_hash
 from engine.journal import read_journal
 from engine.recording.run_directory import list_runs
 from engine.recording.verify import verify_run
@@ -18,7 +19,7 @@ PROJECT = Path(__file__).parents[2]
 
 def kill_a_recording(root: Path, lines: int) -> int:
     """Start a recording process, kill it after this many lines of output; its last word, inputs committed."""
-    command = [sys.executable, "-m", "tests.recording.writing_process", str(root)]
+    command = [sys.executable, "-m", "tests.recording.writing_process", str(root), engine_source_hash()]
     process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     with process, process.stdout as output:

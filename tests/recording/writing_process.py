@@ -1,4 +1,6 @@
-"""Records without end into the directory named by its argument, until somebody kills it.
+"""Records without end into the directory of its first argument, until somebody kills it.
+
+The second one is the engine's source hash, as the process that verifies has it.
 
 Prints the number of inputs after each commit: those must be found in the journal.
 """
@@ -9,7 +11,6 @@ import sys
 from pathlib import Path
 
 from engine.core.clock import NS_PER_MS
-from engine.core.identity import engine_source_hash
 from engine.core.types import StormKind
 from engine.journal import RunHeader
 from tests.recording.fake_session import FakeHost
@@ -18,7 +19,7 @@ from tests.recording.fake_session import FakeHost
 def main() -> None:
     header = RunHeader(
         engine_version="0.1.0",
-        source_hash=engine_source_hash(),
+        source_hash=sys.argv[2],
         scenario_name="tiny",
         scenario_toml="",
         seed=7,

@@ -113,10 +113,11 @@ class DeskApp(App[None]):
             pending=self._pending,
             drained_ns=self._drained_ns,
         )
+        self.desk_screen = DeskScreen(host, self.view, self.keys, self.bridge, clock_ns=options.clock_ns)
         self._leaving = False
 
     def get_default_screen(self) -> DeskScreen:
-        return DeskScreen(self.host, self.view, self.keys, self.bridge, clock_ns=self.options.clock_ns)
+        return self.desk_screen
 
     def on_mount(self) -> None:
         from desk.palette import DeskProvider

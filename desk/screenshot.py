@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from desk.actions import Host
 
-__all__ = ["Picture", "file_stem", "render_desk", "save_screen", "screen_text"]
+__all__ = ["Picture", "file_stem", "render_desk", "render_desk_async", "save_screen", "screen_text"]
 
 
 class Picture(NamedTuple):
@@ -37,21 +37,32 @@ def render_desk(
     coach: bool = False,
 ) -> Picture:
     """The desk drawn without a terminal, after these key presses. Blocks until done."""
+    return asyncio.run(
+        render_desk_async(host, width=width, height=height, keys=keys, theme=theme, coach=coach)
+    )
+
+
+async def render_desk_async(
+    host: Host,
+    *,
+    width: int,
+    height: int,
+    keys: tuple[str, ...] = (),
+    theme: str = "default",
+    coach: bool = False,
+) -> Picture:
+    """The same inside a running event loop."""
     from desk.app import DeskApp, DeskOptions
 
-    async def run() -> Picture:
-        app = DeskApp(
-            host, options=DeskOptions(theme=theme, coach=coach, timer=False, stop_host=False, clock_ns=_still)
-        )
-        async with app.run_test(size=(width, height)) as pilot:
-            await pilot.pause()
-            if keys:
-                await pilot.press(*keys)
-            app.bridge.draw()
-            await pilot.pause()
-            return Picture(screen_text(app), screen_svg(app))
-
-    return asyncio.run(run())
+    options = DeskOptions(theme=theme, coach=coach, timer=False, stop_host=False, clock_ns=_still)
+    app = DeskApp(host, options=options)
+    async with app.run_test(size=(width, height)) as pilot:
+        await pilot.pause()
+        if keys:
+            await pilot.press(*keys)
+        app.bridge.draw()
+        await pilot.pause()
+        return Picture(screen_text(app), screen_svg(app))
 
 
 def _still() -> int:

@@ -22,8 +22,8 @@ __all__ = ["header_for", "rebuild_session"]
 
 SAMPLES = Path(__file__).parent / "feeds" / "samples"
 """Data files that come with the package; found by name when the recorded path is gone."""
-TARGET_AGENT = "agent"
-"""Target mode in which the demo bot's strategy runs inside the session."""
+TARGET_AGENT = "target_agent"
+"""Key in the header's options: whether the demo bot's strategy runs inside the session."""
 
 
 def header_for(
@@ -53,8 +53,8 @@ def header_for(
         source="sim" if source is None else source.name,
         source_path=config.source,
         source_sha256=source_sha256,
-        target=TARGET_AGENT if config.target_agent else target,
-        options=options or {},
+        target=target,
+        options={**(options or {}), TARGET_AGENT: config.target_agent},
         record_from_ns=record_from_ns,
         thresholds=msgspec.to_builtins(thresholds or scenario.thresholds),
     )
@@ -70,7 +70,7 @@ def rebuild_session(header: RunHeader, source_override: str | None = None) -> Se
         scenario=parse_scenario(header.scenario_toml, where=f"scenario of run {header.run_id}"),
         seed=header.seed,
         source=None if header.source_sha256 is None else str(_find_source(header, source_override)),
-        target_agent=header.target == TARGET_AGENT,
+        target_agent=header.options.get(TARGET_AGENT) is True,
     )
     return Session(config)
 

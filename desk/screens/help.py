@@ -1,4 +1,4 @@
-"""Help: what the focused panel shows, then all keys and commands. Any key closes; page keys scroll."""
+"""Help: the focused panel, all keys and commands, the other panels. Any key closes; page keys scroll."""
 
 from __future__ import annotations
 
@@ -81,23 +81,26 @@ class HelpPage(Panel):
         return "↑↓ scroll · any other key closes"
 
     def draw(self, frame: Frame, view: View, width: int, height: int) -> list[Row]:
-        rows = self._panel_rows(view, width) + self._key_rows(frame, view, width) + _command_rows(view, width)
+        others = [name for name in PANELS if name != view.focus]
+        rows = (
+            self._panel_rows(view, width, [view.focus])
+            + self._key_rows(frame, view, width)
+            + _command_rows(view)
+            + [((" ", view.palette.text),)]
+            + self._panel_rows(view, width, others)
+        )
         start = min(view.scroll.get("help", 0), max(0, len(rows) - height))
         view.scroll["help"] = start
         return rows[start : start + height]
 
-    def _panel_rows(self, view: View, width: int) -> list[Row]:
+    def _panel_rows(self, view: View, width: int, names: list[str]) -> list[Row]:
         palette = view.palette
         rows: list[Row] = []
-        for name in [view.focus, *[p for p in PANELS if p != view.focus]]:
+        for name in names:
             panel = self._panels[name]
             style = palette.focus if name == view.focus else palette.title
-            rows.append((((f" {panel.title}", style)), (f"  {self.keys.shown(panel.key)}", palette.dim)))
-            rows += [
-                ((f"   {line}", palette.text),) for line in wrap(panel.help, max(20, min(110, width - 5)))
-            ]
-            if name == view.focus:
-                rows.append(((" ", palette.text),))
+            rows.append(((f" {panel.title}", style), (f"  {self.keys.shown(panel.key)}", palette.dim)))
+            rows += [((f"   {line}", palette.text),) for line in wrap(panel.help, max(20, min(110, width - 5)))]
         return rows
 
     def _key_rows(self, frame: Frame, view: View, width: int) -> list[Row]:
@@ -128,7 +131,7 @@ class HelpPage(Panel):
         screen._show()
 
 
-def _command_rows(view: View, width: int) -> list[Row]:
+def _command_rows(view: View) -> list[Row]:
     palette = view.palette
     rows: list[Row] = [((" ", palette.text),), ((" commands (after :)", palette.title),)]
     return rows + [

@@ -24,8 +24,8 @@ class Coach(Panel):
         lines: list[list[str | tuple[str]]]
         if frame.host.mode == "replay":
             lines = [
-                ["A recorded run, recomputed. ", ("pause",), " plays and pauses, ", ("slower",), " ", ("faster",),
-                 " set the speed."],
+                ["A recorded run, recomputed. ", ("pause",), " plays and pauses, ", ("slower",), " ",
+                 ("faster",), " set the speed."],
                 [("seek_back",), " ", ("seek_forward",), " jump 10 s, ", ("previous_marker",), " ",
                  ("next_marker",), " go from marker to marker, ", ("go_to",), " to a time."],
                 [("help",), " explains the panel in focus; ", ("disarm",), " hides these lines."],

@@ -52,7 +52,9 @@ class Target(Panel):
         position = units_of(frame.market.instrument).qty(target.ledger_position_lots, 8, sign=True)
         rows: list[Row] = [
             state,
-            self._pair(palette, width, "equity", money(target.equity, sign=False), "Δ", money(delta, width=10), delta),
+            self._pair(
+                palette, width, "equity", money(target.equity, sign=False), "Δ", money(delta, width=10), delta
+            ),
             ((" " + spark(target.equity_series, width - 2), palette.spark),),
             self._pair(
                 palette, width, "realised", money(target.realised_pnl, width=11), "open",

@@ -83,7 +83,7 @@ _LINE_BITS = np.uint64(2)  # four entries of 16 bytes are one cache line
 _IN_LINE = np.uint64(3)
 _GOLDEN = np.uint64(0x9E3779B1)
 _ODD = np.uint64(0x85EBCA77)
-_MIDDLE_BITS = np.uint64(12)
+_POOR_BITS = np.uint64(20)  # low bits of a product repeat for ids that count in steps; those above do not
 
 Records = npt.NDArray[np.void]
 Words = npt.NDArray[np.int64]
@@ -424,7 +424,7 @@ def _home(order_id: U64, id_map: Records) -> Int:
     """
     lines = order_id >> _LINE_BITS
     mixed = (lines & _LOW_HALF) * _GOLDEN ^ (lines >> _HALF_BITS) * _ODD
-    spread = (mixed >> _MIDDLE_BITS) << _LINE_BITS
+    spread = (mixed >> _POOR_BITS) << _LINE_BITS
     return np.int64((spread | (order_id & _IN_LINE)) & np.uint64(id_map.shape[0] - 1))
 
 

@@ -37,7 +37,7 @@ class Drop(NamedTuple):
     """Lines that were not used, for one reason."""
 
     reason: DropReason
-    count: int
+    lines: int
     first_line: int
     """Number of the first such line, from 1."""
     first_offset: int
@@ -144,8 +144,8 @@ class CaptureDecoder:
             self.lines += 1
             refusal = self._take_line(content) if is_whole else DropReason.LINE_TOO_LONG
             if refusal is not None:
-                reason, count, first_line, first_offset = self._drops.get(refusal, (refusal, 0, number, offset))
-                self._drops[refusal] = Drop(reason, count + 1, first_line, first_offset)
+                drop = self._drops.get(refusal) or Drop(refusal, 0, number, offset)
+                self._drops[refusal] = drop._replace(lines=drop.lines + 1)
 
     def drops(self) -> tuple[Drop, ...]:
         """What was dropped, by reason, in order of first appearance."""

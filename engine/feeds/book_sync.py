@@ -1,4 +1,4 @@
-"""Sequence rules of Binance depth streams: which update may change the book, and where a hole is.
+"""Sequence rules of Binance depth streams: which update may change a book, and where a hole is.
 
 Stop on the data path: between records and any book (the exchange's own, the market's HISTORY). Invariant:
 what comes out is a snapshot followed by an unbroken chain, or (a file without a snapshot) an unbroken chain;
@@ -7,8 +7,8 @@ at a hole FeedGap is raised before anything behind it gets out.
 Rules ("How to manage a local order book correctly", spot and USD-M documentation), L = lastUpdateId:
     spot      drop u <= L; the first applied has U <= L + 1 <= u; then U == previous u + 1
     futures   drop u < L;  the first applied has U <= L <= u;     then pu == previous u
-A record's `previous_id` is U - 1 on spot and pu on futures, so both chains read previous_id == last u, and
-both first updates read previous_id <= L. On futures this also admits pu <= L < U: no update of this symbol
+A record's `previous_id` is U - 1 on spot and pu on futures, so both chains read previous_id == previous u,
+and both first updates previous_id <= L. On futures this also admits pu <= L < U: no update of this symbol
 lies between pu and U, so nothing is missing there.
 """
 
@@ -24,7 +24,7 @@ from engine.core.errors import FeedGap
 from engine.feeds.binance import SPOT
 from engine.feeds.records import DepthUpdate
 
-__all__ = ["MAX_WAITING", "BookSync", "SyncGap", "SyncState", "sequence_gaps"]
+__all__ = ["MAX_WAITING", "BookSync", "SequenceGap", "SyncState", "sequence_gaps"]
 
 MAX_WAITING = 16_384
 """Depth updates kept while no snapshot has come; beyond it the oldest go (counted), and a snapshot that
@@ -39,12 +39,13 @@ class SyncState(StrEnum):
     CHAINED = "follows the chain"
 
 
-class SyncGap(NamedTuple):
+class SequenceGap(NamedTuple):
     """One hole in a chain of updates."""
 
     time_ns: int
     """Session time of the update behind the hole."""
     expected: int
+    """In the exchange's own terms: the `U` due on spot, the `pu` due on futures."""
     got: int
 
 
@@ -57,7 +58,10 @@ class BookSync:
     After a FeedGap it waits for the next snapshot: whoever wants to go on calls `apply` again.
     """
 
-    def __init__(self, kind: str, *, where: str = "depth stream", starts_without_snapshot: bool = False) -> None:
+    def __init__(
+        self, kind: str, *, where: str = "depth stream", starts_without_snapshot: bool = False
+    ) -> None:
+        """`kind` is the source's, `where` names it in errors; without a snapshot any update may begin."""
         self.state = SyncState.CHAINED if starts_without_snapshot else SyncState.WAITING
         self.last_id = -1
         """Last exchange update that the book contains; -1 before the first."""
@@ -65,29 +69,29 @@ class BookSync:
         self._where = where
         self._waiting: deque[DepthUpdate] = deque()
         self._applied = 0
-        self._old = 0
-        self._duplicates = 0
-        self._forgotten = 0
+        self._dropped_old = 0
+        self._dropped_waiting = 0
         self._gaps = 0
 
     @property
     def synchronised(self) -> bool:
-        """True when the book stands on a snapshot or on the chain."""
-        return self.state is not SyncState.WAITING and self.last_id >= 0
+        """True while the book stands on a snapshot or on the chain."""
+        return self.state is not SyncState.WAITING
 
     def apply(self, update: DepthUpdate) -> tuple[DepthUpdate, ...]:
         """The updates that change the book now: none, this one, or a snapshot and what waited for it.
 
-        Raises FeedGap at a hole; nothing of this update, or of those that waited with it, is given out.
+        Raises FeedGap at a hole, with the `U` (spot) or `pu` (futures) that was due and the one that came;
+        then nothing of this call is given out.
         """
         if update.is_snapshot:
             return self._take_snapshot(update)
         if self.state is SyncState.WAITING:
             self._keep(update)
             return ()
-        ready = self._take_update(update)
-        self._applied += ready
-        return (update,) if ready else ()
+        is_next = self._is_next(update)
+        self._applied += is_next
+        return (update,) if is_next else ()
 
     def statistics(self) -> dict[str, int]:
         """Fill of the waiting queue, and what was applied and dropped."""
@@ -95,51 +99,42 @@ class BookSync:
             "waiting": len(self._waiting),
             "waiting_limit": MAX_WAITING,
             "applied": self._applied,
-            "dropped_old": self._old,
-            "dropped_duplicates": self._duplicates,
-            "dropped_waiting": self._forgotten,
+            "dropped_old": self._dropped_old,
+            "dropped_waiting": self._dropped_waiting,
             "gaps": self._gaps,
         }
 
     def _take_snapshot(self, snapshot: DepthUpdate) -> tuple[DepthUpdate, ...]:
-        if snapshot.last_id <= self.last_id and self.state is not SyncState.WAITING:
-            self._old += 1  # it was asked for earlier than the chain has come
+        if self.state is not SyncState.WAITING and snapshot.last_id <= self.last_id:
+            self._dropped_old += 1  # the chain has come further: it would turn time back
             return ()
         self.state = SyncState.BRIDGING
         self.last_id = snapshot.last_id
         ready = [snapshot]
-        waiting = self._waiting
-        self._waiting = deque()
+        waiting, self._waiting = self._waiting, deque()
         while waiting:
             update = waiting.popleft()
             try:
-                if self._take_update(update):
+                if self._is_next(update):
                     ready.append(update)
             except FeedGap:
-                self._waiting.extend(waiting)  # behind the update that shows the hole: for a later snapshot
+                self._waiting.extend(waiting)  # behind the update that shows the hole, for a later snapshot
                 raise
         self._applied += len(ready)
         return tuple(ready)
 
-    def _take_update(self, update: DepthUpdate) -> bool:
-        """Whether it comes next in the chain; False when the book already contains it."""
+    def _is_next(self, update: DepthUpdate) -> bool:
+        """Whether it continues the chain, which it then is part of; False when the book contains it."""
         if self.state is SyncState.BRIDGING:
-            return self._bridge(update)
-        if self.last_id >= 0:
-            if update.last_id <= self.last_id:
-                self._duplicates += 1
-                return False
-            if update.previous_id != self.last_id:
-                raise self._gap(update)
-        self.last_id = update.last_id
-        return True
-
-    def _bridge(self, update: DepthUpdate) -> bool:
-        """The first update after a snapshot."""
-        if update.last_id < self.last_id or (self._is_spot and update.last_id == self.last_id):
-            self._old += 1
+            is_old = update.last_id < self.last_id + self._is_spot
+            continues = update.previous_id <= self.last_id
+        else:
+            is_old = update.last_id <= self.last_id
+            continues = update.previous_id == self.last_id or self.last_id < 0
+        if is_old:
+            self._dropped_old += 1
             return False
-        if update.previous_id > self.last_id:
+        if not continues:
             raise self._gap(update)
         self.state = SyncState.CHAINED
         self.last_id = update.last_id
@@ -148,29 +143,30 @@ class BookSync:
     def _gap(self, update: DepthUpdate) -> FeedGap:
         """The error for this update; from here on only a snapshot helps."""
         self._gaps += 1
-        expected, got = _expected_and_got(self.last_id, update, is_spot=self._is_spot)
         self.state = SyncState.WAITING
         self._keep(update)
-        return FeedGap(f"{self._where} at {update.time_ns / NS_PER_S:.3f} s", expected=expected, got=got)
+        where = f"{self._where}: depth update at {update.time_ns / NS_PER_S:.3f} s"
+        expected, got = _expected_and_got(self.last_id, update, is_spot=self._is_spot)
+        return FeedGap(where, expected=expected, got=got)
 
     def _keep(self, update: DepthUpdate) -> None:
         if len(self._waiting) >= MAX_WAITING:
             self._waiting.popleft()
-            self._forgotten += 1
+            self._dropped_waiting += 1
         self._waiting.append(update)
 
 
-def sequence_gaps(updates: Iterable[DepthUpdate], kind: str) -> Iterator[SyncGap]:
-    """Every hole in the file's own chain of updates, snapshots aside; each is followed past."""
+def sequence_gaps(updates: Iterable[DepthUpdate], kind: str) -> Iterator[SequenceGap]:
+    """Every hole in the updates' own chain, snapshots aside; the chain goes on behind each."""
     last_id = -1
     for update in updates:
         if update.is_snapshot or update.last_id <= last_id:
             continue
         if last_id >= 0 and update.previous_id != last_id:
-            yield SyncGap(update.time_ns, *_expected_and_got(last_id, update, is_spot=kind == SPOT))
+            expected, got = _expected_and_got(last_id, update, is_spot=kind == SPOT)
+            yield SequenceGap(update.time_ns, expected, got)
         last_id = update.last_id
 
 
 def _expected_and_got(last_id: int, update: DepthUpdate, *, is_spot: bool) -> tuple[int, int]:
-    """In the exchange's own terms: U on spot, pu on futures."""
     return (last_id + 1, update.first_id) if is_spot else (last_id, update.previous_id)

@@ -13,7 +13,15 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FIXED_DECIMALS", "MAX_MEMO", "DropReason", "FixedPoint", "parse_fixed", "step_exponent", "step_size"]
+__all__ = [
+    "FIXED_DECIMALS",
+    "MAX_MEMO",
+    "DropReason",
+    "FixedPoint",
+    "parse_fixed",
+    "step_exponent",
+    "step_size",
+]
 
 FIXED_DECIMALS = 8
 """Decimals of the fixed-point numbers; finer text is refused as off the grid."""

@@ -17,7 +17,15 @@ from typing import BinaryIO, NamedTuple
 
 from engine.core.errors import DataError, UsageError
 
-__all__ = ["MAX_LINE_BYTES", "MAX_UNPACKED_BYTES", "Line", "file_sha256", "open_data", "read_all", "read_lines"]
+__all__ = [
+    "MAX_LINE_BYTES",
+    "MAX_UNPACKED_BYTES",
+    "Line",
+    "file_sha256",
+    "open_data",
+    "read_all",
+    "read_lines",
+]
 
 MAX_UNPACKED_BYTES = 512 << 20
 """Largest file, unpacked, that is read; a bigger one is refused."""
@@ -55,7 +63,7 @@ def open_data(path: Path) -> Iterator[BinaryIO]:
                 yield packed
                 return
             with gzip.GzipFile(fileobj=packed) as unpacked:
-                yield io.BufferedReader(unpacked, _BUFFER_BYTES)  # type: ignore[arg-type]
+                yield io.BufferedReader(unpacked, _BUFFER_BYTES)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(
             f"{path}: damaged gzip data ({error}). "

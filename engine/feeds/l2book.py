@@ -44,8 +44,8 @@ class L2Book:
         for side, stated in ((Side.BID, update.bids), (Side.ASK, update.asks)):
             if update.is_snapshot:
                 named = {price_ticks for price_ticks, _ in stated}
-                gone = tuple((price_ticks, 0) for price_ticks in self._sides[side] if price_ticks not in named)
-                self._set_levels(side, gone, changes)
+                gone = [price_ticks for price_ticks in self._sides[side] if price_ticks not in named]
+                self._set_levels(side, tuple((price_ticks, 0) for price_ticks in gone), changes)
             self._set_levels(side, stated, changes)
         return tuple(changes)
 

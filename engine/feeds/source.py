@@ -101,7 +101,7 @@ class HistoricalSource:
 
     @property
     def instrument(self) -> Instrument:
-        """Symbol of the records; steps = finest decimals that occur; unit = median trade, at least one lot."""
+        """Symbol of the records; steps = finest decimals that occur; unit = median trade, at least 1 lot."""
         return self._facts.instrument
 
     @property
@@ -141,7 +141,7 @@ class HistoricalSource:
 
     @property
     def starts_without_snapshot(self) -> bool:
-        """True: no snapshot in the file, so the book starts empty and knows only levels that changed since."""
+        """True: no snapshot in the file; the book starts empty and knows only levels that changed since."""
         return self._facts.starts_without_snapshot
 
     @property
@@ -207,37 +207,49 @@ def open_source(path: Path | str) -> HistoricalSource:
     with open_data(path) as stream:
         decoder.decode(read_lines(path, stream))
         unpacked_bytes = stream.tell()
-    table = decoder.table
-    if not table or not decoder.symbol:
-        reasons = "; ".join(f"{drop.count} x {drop.reason}" for drop in decoder.drops()) or "the file is empty"
-        raise DataError(
-            f"{path}: no Binance record in {decoder.lines} lines ({reasons}). Expected lines "
-            "`<local ns> <JSON>` of the streams @depth, @trade, @bookTicker; `stormdesk inspect` tells what it is."
-        )
-    grid = table.settle()
-    symbol = decoder.symbol.upper()
-    instrument = Instrument(
-        symbol=symbol,
-        tick_size=grid.tick_size,
-        lot_size=grid.lot_size,
-        currency=_currency(symbol),
-        unit_lots=max(1, grid.median_trade_lots),
+    if not decoder.table or not decoder.symbol:
+        raise _no_record(path, decoder)
+    return HistoricalSource(_settle(path, sha256, unpacked_bytes, decoder), decoder.table)
+
+
+def sample_path() -> Path:
+    """The capture that ships with the product: 40 s of spot BTCUSDT."""
+    return Path(__file__).parent / "samples" / _SAMPLE
+
+
+def _no_record(path: Path, decoder: CaptureDecoder) -> DataError:
+    reasons = "; ".join(f"{drop.lines} x {drop.reason}" for drop in decoder.drops())
+    return DataError(
+        f"{path}: no Binance record with a symbol in {decoder.lines} lines ({reasons or 'none dropped'}). "
+        "Expected `<local ns> <JSON>` lines of the streams @depth, @trade and @bookTicker; "
+        "`stormdesk inspect` says what the file is."
     )
-    drops = decoder.drops()
+
+
+def _settle(path: Path, sha256: str, unpacked_bytes: int, decoder: CaptureDecoder) -> SourceFacts:
+    """Put the decoded records on their grid and say what they are."""
+    table, drops, symbol = decoder.table, decoder.drops(), decoder.symbol.upper()
+    grid = table.settle()
     counts = FeedCounts(
         lines=decoder.lines,
         snapshots=table.count(RecordKind.SNAPSHOT),
         depth_updates=table.count(RecordKind.DEPTH),
         trades=table.count(RecordKind.TRADE),
         quotes=table.count(RecordKind.QUOTE),
-        dropped=sum(drop.count for drop in drops),
+        dropped=sum(drop.lines for drop in drops),
         levels=table.level_count,
         clock_backwards=decoder.clock_backwards,
     )
-    facts = SourceFacts(
+    return SourceFacts(
         path=path,
         kind=decoder.kind or SPOT,
-        instrument=instrument,
+        instrument=Instrument(
+            symbol=symbol,
+            tick_size=grid.tick_size,
+            lot_size=grid.lot_size,
+            currency=_currency(symbol),
+            unit_lots=max(1, grid.median_trade_lots),
+        ),
         epoch_ns=decoder.epoch_ns,
         duration_ns=table.last_time_ns,
         sha256=sha256,
@@ -248,12 +260,6 @@ def open_source(path: Path | str) -> HistoricalSource:
         starts_without_snapshot=counts.snapshots == 0,
         unpacked_bytes=unpacked_bytes,
     )
-    return HistoricalSource(facts, table)
-
-
-def sample_path() -> Path:
-    """The capture that ships with the product: 40 s of spot BTCUSDT."""
-    return Path(__file__).parent / "samples" / _SAMPLE
 
 
 def _currency(symbol: str) -> str:

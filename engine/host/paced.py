@@ -201,6 +201,16 @@ class PacedHost:
             self._advance_slice()
         self._publish_if_due()
 
+    def advance_to(self, time_ns: int) -> Frame:
+        """Take requests, advance to this session time at full speed in the caller's thread, and give the
+        frame: for pictures and tests."""
+        assert self._thread is None, "the engine thread moves this session"
+        self._take_requests()
+        if time_ns > self.session.now_ns:
+            self._move(time_ns)
+        self._publish()
+        return self._frame
+
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():

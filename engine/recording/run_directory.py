@@ -36,8 +36,8 @@ __all__ = [
 ]
 
 RUNS_VARIABLE = "STORMDESK_RUNS"
-SUMMARY_LIMIT_BYTES = 8 * 1024 * 1024
-"""A larger run.yaml is refused unread."""
+SUMMARY_LIMIT_BYTES = 1024 * 1024
+"""A larger run.yaml is refused unread; one with all the storms it may list has a quarter of that."""
 _ID = re.compile(r"(?!\.+$)[0-9A-Za-z_.:-]{1,128}")
 _STAMPED = re.compile(r"(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ)(?:-(\d+))?")
 

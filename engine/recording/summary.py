@@ -13,7 +13,7 @@ from engine.scenarios.loader import Thresholds
 
 __all__ = ["STORMS_LISTED_LIMIT", "identity_fields", "judge_run", "result_fields", "target_fields"]
 
-STORMS_LISTED_LIMIT = 10_000
+STORMS_LISTED_LIMIT = 1_000
 """Storms named in run.yaml; further ones are in events.jsonl only (counted in `storms`)."""
 
 

@@ -133,15 +133,22 @@ def test_a_steady_stream_agrees_all_along(hot_class):
 
 
 def test_ids_that_share_one_home_are_all_found_and_all_leave():
-    # The search looks at 18 middle bits here: these ids differ only above them or not at all.
-    ids = [i << 50 for i in range(3_000)]
     book = HotBook()
+    length = len(book._id_map)
+    candidates = np.arange(1_000_000, dtype=np.uint64)
+    homes = InterpretedHotBook._kernels._home(candidates, book._id_map)
+    # The last two entries of the map: the run of taken entries goes over its end.
+    ids = candidates[homes >= length - 2][:900].tolist()
+    assert len(ids) == 900
     book.apply(event_array([(0, 100, 1, order_id, 1, 1, 0) for order_id in ids]))
+    assert len(book._id_map) == length
     book._check()
     assert book.orders_at(0, 100) == tuple(ids)
-    book.apply(event_array([(0, 0, 0, order_id, 1, 2, 0) for order_id in ids[::2]]))
-    book._check()
-    assert book.orders_at(0, 100) == tuple(ids[1::2])
+    for step in (7, 3, 2):
+        leaving, ids = ids[::step], [order_id for i, order_id in enumerate(ids) if i % step]
+        book.apply(event_array([(0, 0, 0, order_id, 1, 2, 0) for order_id in leaving]))
+        book._check()
+        assert book.orders_at(0, 100) == tuple(ids)
 
 
 @pytest.mark.skipif(not HotBook.compiled, reason="STORMDESK_JIT=0: nothing is compiled")

@@ -117,8 +117,8 @@ class FakeSession:
 class FakeHost:
     """Drives a session in slices and a recorder along with it, as the real host does."""
 
-    def __init__(self, seed: int = 7) -> None:
-        self.session = FakeSession(seed)
+    def __init__(self, seed: int = 7, session: Any = None) -> None:
+        self.session = FakeSession(seed) if session is None else session
         self.inputs: list[Command] = []
         self.recorder: Recorder | None = None
         self._storms_seen = 0

@@ -79,8 +79,8 @@ def test_without_one_before_it_is_the_first_within_two_seconds():
 
 
 def test_one_sample_is_not_a_start_and_an_end():
-    for only in (sample(10, 7), sample(11, 7)):
-        judged = judge_samples(only)
+    for polls in ([sample(10, 7)], [sample(11, 7)], [sample(10.5, None), sample(11, 7)]):
+        judged = judge_samples(*polls)
         assert judged.verdict == "UNKNOWN"
         assert judged.reason.startswith("no_end_equity")
 

@@ -1,0 +1,106 @@
+"""The command line's language."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from desk.commands import VERBS, CommandError, Parsed, complete, parse
+from tests.desk.fake_host import BTC, FakeHost
+
+LIVE = FakeHost().frame()
+REPLAY = FakeHost(mode="replay").frame()
+BITCOIN = FakeHost(instrument=BTC).frame()
+
+
+def test_an_order_is_previewed_with_notional_and_queue() -> None:
+    parsed = parse("buy 200 100.56", LIVE)
+    assert parsed is not None
+    assert "limit BUY 200 ACME @100.56" in parsed.preview
+    assert "20 112.00 USD" in parsed.preview
+    assert "ahead in the queue" in parsed.preview
+
+
+def test_a_marketable_order_says_what_it_would_take() -> None:
+    parsed = parse("sell 100", LIVE)
+    assert parsed is not None
+    assert "takes all at" in parsed.preview
+
+
+def test_quantities_are_exact_lots_of_the_instrument() -> None:
+    parsed = parse("buy 0.00001 61000.01", BITCOIN)
+    assert parsed is not None
+    assert "BUY 0.00001 BTCUSDT" in parsed.preview
+
+
+@pytest.mark.parametrize(
+    ("line", "word", "says"),
+    [
+        ("storm crush 0.8", "crush", "crash"),
+        ("storm crash 1.2", "1.2", "0 to 1"),
+        ("storm crash 0.8 200s", "200s", "5 s to 120 s"),
+        ("storm crash 0.8 20s now", "now", "too many"),
+        ("buy 1.5", "1.5", "lots of 1"),
+        ("buy 100 100.565", "100.565", "ticks of 0.01"),
+        ("buy -3", "-3", "above zero"),
+        ("buy nan", "nan", "no number"),
+        ("speed fast", "fast", "no number"),
+        ("speed 5000", "5000", "0.1 to 1000"),
+        ("theme pink", "pink", "classic"),
+        ("seek 1m", "seek", "stormdesk replay"),
+        ("explode", "explode", "no command"),
+        ("cancel x", "x", "no order number"),
+    ],
+)
+def test_an_error_says_what_is_wrong_and_where_and_what_would_work(line: str, word: str, says: str) -> None:
+    with pytest.raises(CommandError, match=says) as caught:
+        parse(line, LIVE)
+    assert line[caught.value.start : caught.value.end] == word
+
+
+def test_a_missing_argument_shows_the_usage() -> None:
+    with pytest.raises(CommandError, match=r"storm KIND"):
+        parse("storm", LIVE)
+
+
+def test_a_replay_seeks_relative_and_absolute() -> None:
+    for line, shown in (("seek 1m30s", "00:01:30"), ("seek +10s", "00:01:33"), ("seek -1h", "00:00:00")):
+        parsed = parse(line, REPLAY)
+        assert parsed is not None
+        assert shown in parsed.preview
+    with pytest.raises(CommandError, match="ends at"):
+        parse("seek 1h", REPLAY)
+
+
+def test_completion_walks_through_verb_and_arguments() -> None:
+    assert complete("st")[0].strip() == "storm"
+    assert complete("storm cr") == ["storm crash"]
+    assert "storm crash 0.8" in complete("storm crash 0.")
+    assert complete("theme c") == ["theme classic"]
+    assert complete("buy 100 ") == []
+
+
+def test_every_completion_of_a_verb_can_be_parsed() -> None:
+    for name, verb in VERBS.items():
+        if verb.choices:
+            for line in complete(name + " "):
+                assert isinstance(parse(line, LIVE), Parsed)
+
+
+@given(
+    st.one_of(
+        st.text(max_size=60),
+        st.builds(" ".join, st.lists(st.one_of(st.sampled_from(sorted(VERBS)), st.text(max_size=12)), max_size=5)),
+    )
+)
+def test_any_line_is_a_command_nothing_or_a_clear_error(line: str) -> None:
+    for frame in (LIVE, REPLAY):
+        try:
+            parsed = parse(line, frame)
+        except CommandError as error:
+            assert str(error)
+            assert 0 <= error.start <= error.end
+        else:
+            assert parsed is None or parsed.preview
+    complete(line)

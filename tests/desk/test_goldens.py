@@ -1,0 +1,97 @@
+"""The whole screen as text, at the sizes it is laid out for."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from desk.screenshot import Picture, render_desk_async
+from engine.core.clock import NS_PER_MS
+from engine.core.types import StormKind
+from tests.desk.fake_host import BTC, FakeHost
+
+SIZES = ((80, 24), (120, 40), (160, 48))
+Golden = Callable[[str, str], None]
+
+
+def draw(host: FakeHost, size: tuple[int, int], *keys: str, coach: bool = False) -> Picture:
+    return asyncio.run(render_desk_async(host, width=size[0], height=size[1], keys=keys, coach=coach))
+
+
+def stormy() -> FakeHost:
+    host = FakeHost(recording=True)
+    host.start_storm(StormKind.CRASH, 0.8, 20)
+    host.advance(4_000 * NS_PER_MS)
+    return host
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_the_first_screen_with_its_coach(size: tuple[int, int], golden: Golden) -> None:
+    golden(f"first-{size[0]}x{size[1]}.txt", draw(FakeHost(), size, coach=True).text)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_a_running_storm_while_another_is_armed(size: tuple[int, int], golden: Golden) -> None:
+    golden(f"storm-{size[0]}x{size[1]}.txt", draw(stormy(), size, "1").text)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_an_empty_market_shows_dashes_and_no_invented_numbers(size: tuple[int, int], golden: Golden) -> None:
+    golden(f"empty-{size[0]}x{size[1]}.txt", draw(FakeHost(empty=True), size).text)
+
+
+def test_an_instrument_with_sparse_ticks_fills_the_ladder(golden: Golden) -> None:
+    golden("sparse-120x40.txt", draw(FakeHost(instrument=BTC), (120, 40)).text)
+
+
+def test_a_replay_has_a_transport_and_no_storms(golden: Golden) -> None:
+    golden("replay-120x40.txt", draw(FakeHost(mode="replay"), (120, 40)).text)
+
+
+def test_a_command_with_its_preview(golden: Golden) -> None:
+    golden("command-120x40.txt", draw(FakeHost(), (120, 40), ":", *"buy 200 100.56").text)
+
+
+def test_help_from_the_tables(golden: Golden) -> None:
+    golden("help-160x120.txt", draw(FakeHost(), (160, 120), "?").text)
+
+
+def test_a_single_panel_on_a_small_screen(golden: Golden) -> None:
+    golden("single-60x16.txt", draw(FakeHost(), (60, 16), "i").text)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_without_colours_the_same_words_stand_there(
+    size: tuple[int, int], golden: Golden, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    picture = draw(stormy(), size, "1")
+    golden(f"mono-{size[0]}x{size[1]}.txt", picture.text)
+
+
+def test_pictures_are_byte_identical_in_another_process() -> None:
+    script = (
+        "import hashlib\n"
+        "from tests.desk.fake_host import FakeHost\n"
+        "from desk.screenshot import render_desk\n"
+        "p = render_desk(FakeHost(), width=120, height=40, keys=('4',))\n"
+        "print(hashlib.sha256((p.text + p.svg).encode()).hexdigest())\n"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "7"}
+    other = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+        cwd=Path(__file__).parents[2],
+    ).stdout.strip()
+    here = draw(FakeHost(), (120, 40), "4")
+    assert hashlib.sha256((here.text + here.svg).encode()).hexdigest() == other

@@ -66,13 +66,14 @@ def run_desk(host: Host, *, fps: float = 10, theme: str = "default", coach: bool
     """Run the desk in this terminal until the user leaves or a signal comes; gives the exit code.
 
     The host is stopped on every way out. `more` are further fields of DeskOptions. Raises UsageError for
-    a theme, key or frame rate that does not exist.
+    a theme, key or frame rate that does not exist, and without a terminal.
     """
     options = DeskOptions(fps=fps, theme=theme, coach=coach, **more)
     before = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     app = None
     try:
+        _require_terminal()
         app = DeskApp(host, options=options)
         app.run()
     finally:
@@ -80,6 +81,15 @@ def run_desk(host: Host, *, fps: float = 10, theme: str = "default", coach: bool
         if app is None or not app.host_stopped:
             host.stop(STOP_TIMEOUT_S)
     return app.return_code or 0
+
+
+def _require_terminal() -> None:
+    """The screen goes to stderr and keys come from stdin: a file or pipe there would look like a hang."""
+    for stream, name in ((sys.__stdin__, "stdin"), (sys.__stderr__, "stderr")):
+        if stream is None or not stream.isatty():
+            raise UsageError(
+                f"the desk needs a terminal, but {name} is none; without a screen: stormdesk run --headless"
+            )
 
 
 class DeskApp(App[None]):

@@ -73,7 +73,9 @@ def bar_from_right(
 def _eighths(value: float, scale: float, width: int) -> int:
     if value <= 0 or scale <= 0:
         return 0
-    return max(1, min(width * 8, round(value / scale * width * 8)))
+    if value >= scale:
+        return width * 8
+    return max(1, round(value / scale * width * 8))
 
 
 def spark(values: np.ndarray, width: int, *, low: float | None = None, high: float | None = None) -> str:

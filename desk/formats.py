@@ -103,8 +103,10 @@ def money(value: float | None, *, sign: bool = True, width: int = 14) -> str:
     """`+1 204.50`; without cents, then compact, when `width` columns are too few."""
     if value is None or isnan(value):
         return UNKNOWN
-    mark = "+" if sign else ""
+    mark = "+" if sign and abs(value) >= 0.005 else ""
     text = f"{value:{mark},.2f}".replace(",", " ")
+    if abs(value) < 0.005:
+        return "0.00"
     if len(text) > width:
         text = f"{value:{mark},.0f}".replace(",", " ")
     if len(text) > width:
@@ -112,12 +114,15 @@ def money(value: float | None, *, sign: bool = True, width: int = 14) -> str:
     return text
 
 
+_SUFFIXES = ((1e3, 1.0, ""), (1e6, 1e3, "k"), (1e9, 1e6, "M"), (1e12, 1e9, "G"), (1e15, 1e12, "T"))
+
+
 def compact(value: float | None) -> str:
     """At most six characters: `38.1k`, `1.20M`, `950`."""
     if value is None or isnan(value):
         return UNKNOWN
     magnitude = abs(value)
-    for limit, divisor, suffix in ((1e3, 1.0, ""), (1e6, 1e3, "k"), (1e9, 1e6, "M"), (1e15, 1e9, "G")):
+    for limit, divisor, suffix in _SUFFIXES:
         if magnitude < limit * 0.9995:
             scaled = value / divisor
             if not suffix and scaled == int(scaled):

@@ -18,6 +18,9 @@ from engine.storms.base import StormRequest, parse_duration_ns, parse_storm
 
 __all__ = ["Launch", "open_desk", "open_replay", "run_headless"]
 
+TARGET_PATIENCE_S = 10.0
+"""How long a headless run waits for its target's first answer."""
+
 
 class Launch(NamedTuple):
     """What the command line said, checked."""
@@ -82,9 +85,7 @@ def open_desk(launch: Launch, *, record: bool, api_port: int) -> int:
     host = SessionHost(launch.config, launch.options(record=record))
     host.run_thread()
     with surroundings(host, launch.target, api_port=api_port):
-        return run_desk(
-            host, fps=config.fps, theme=config.theme, coach=config.coach, keys=config.keys
-        )
+        return run_desk(host, fps=config.fps, theme=config.theme, coach=config.coach, keys=config.keys)
 
 
 def open_replay(run: str, *, out: Path | None, source: str | None) -> int:
@@ -106,10 +107,12 @@ def run_headless(
     if launch.until_ns is None and launch.config.source is None:
         raise UsageError("a headless run needs its length: --for 60s")
     host = SessionHost(launch.config, launch.options(record=record))
-    started = monotonic_ns()
     with surroundings(host, launch.target, api_port=api_port):
+        if launch.target != "agent":
+            host.await_target(TARGET_PATIENCE_S)
+        started = monotonic_ns()
         host.run_to_end(progress=progress)
-    wall_s = (monotonic_ns() - started) / NS_PER_S
+        wall_s = (monotonic_ns() - started) / NS_PER_S
     return _outcome(host, wall_s)
 
 

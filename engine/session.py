@@ -167,6 +167,9 @@ class Session:
             "ts_ns": self.now_ns,
             "seq": self.event_count,
             "mid": None if sample is None or sample.mid_ticks is None else sample.mid_ticks * tick,
+            "microprice": None
+            if sample is None or sample.microprice_ticks is None
+            else sample.microprice_ticks * tick,
             "spread_bps": None if sample is None else sample.spread_bps,
             "vpin": None if sample is None else sample.vpin,
             "imbalance": None if sample is None else sample.imbalance,

@@ -6,6 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No deadlines: machines differ. The blob lets anybody run a failing example again.
+settings.register_profile("stormdesk", deadline=None, print_blob=True)
+settings.load_profile("stormdesk")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -95,12 +95,13 @@ class HelpPage(Panel):
 
     def _panel_rows(self, view: View, width: int, names: list[str]) -> list[Row]:
         palette = view.palette
+        line_width = max(20, min(110, width - 5))
         rows: list[Row] = []
         for name in names:
             panel = self._panels[name]
             style = palette.focus if name == view.focus else palette.title
             rows.append(((f" {panel.title}", style), (f"  {self.keys.shown(panel.key)}", palette.dim)))
-            rows += [((f"   {line}", palette.text),) for line in wrap(panel.help, max(20, min(110, width - 5)))]
+            rows += [((f"   {line}", palette.text),) for line in wrap(panel.help, line_width)]
         return rows
 
     def _key_rows(self, frame: Frame, view: View, width: int) -> list[Row]:

@@ -84,7 +84,7 @@ class Ladder(Panel):
             _draw_row(view, units, columns, book, index)
             for index in range(axis.top, axis.top - axis.height, -1)
         ]
-        _mark_edges(rows, view, units, market, columns)
+        _mark_edges(rows, view, units, market, self.keys.shown("centre"))
         return [header, *rows]
 
     def _header(self, view: View, columns: _Columns) -> Row:
@@ -220,7 +220,7 @@ def _mine(view: View, units: Units, orders: list[OrderView] | None, width: int, 
     return (pad(text, width, right=right), view.palette.mine if own else view.palette.bot)
 
 
-def _mark_edges(rows: list[Row], view: View, units: Units, market: MarketView, columns: _Columns) -> None:
+def _mark_edges(rows: list[Row], view: View, units: Units, market: MarketView, centre_key: str) -> None:
     """Arrows in the first or last row when the inside market is outside the panel."""
     axis = view.axis
     group = axis.grouping
@@ -239,7 +239,7 @@ def _mark_edges(rows: list[Row], view: View, units: Units, market: MarketView, c
             at -= 1
         elif not at and len(rows) > 1 and any(piece[0].startswith("▲") for piece in rows[at][1:2]):
             at += 1
-        rows[at] = ((" ", view.palette.text), (text, style))
+        rows[at] = ((" ", view.palette.text), (text, style), (f"  {centre_key} centres", view.palette.dim))
 
 
 def place_axis(axis: LadderAxis, market: MarketView) -> None:

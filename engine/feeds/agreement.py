@@ -13,11 +13,9 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from engine.core.errors import FeedGap
 from engine.core.types import Side
-from engine.feeds.book_sync import BookSync
-from engine.feeds.l2book import L2Book
-from engine.feeds.records import DepthUpdate, QuoteTick
+from engine.feeds.l2book import BookRebuild
+from engine.feeds.records import QuoteTick
 from engine.feeds.source import HistoricalSource
 
 __all__ = ["BookTop", "QuoteAgreement", "QuoteDifference", "quote_agreement"]
@@ -108,23 +106,15 @@ def quote_agreement(source: HistoricalSource) -> QuoteAgreement:
 
 def _book_tops(source: HistoricalSource) -> Iterator[tuple[BookTop, set[tuple[Side, int]]]]:
     """Top of the book after each update that changes it, and (side, price) of all levels named so far."""
-    sync = BookSync(source.kind, starts_without_snapshot=source.starts_without_snapshot)
-    book = L2Book()
+    rebuild = BookRebuild(source)
     named: set[tuple[Side, int]] = set()
-    for record in source.records():
-        if not isinstance(record, DepthUpdate):
-            continue
-        try:
-            ready = sync.apply(record)
-        except FeedGap:
-            continue
-        for update in ready:
-            book.apply(update)
-            if update.is_snapshot:
-                named.clear()
-            named.update((Side.BID, price_ticks) for price_ticks, _ in update.bids)
-            named.update((Side.ASK, price_ticks) for price_ticks, _ in update.asks)
-            yield BookTop(update.last_id, *(book.best_bid or (0, 0)), *(book.best_ask or (0, 0))), named
+    for update in rebuild:
+        if update.is_snapshot:
+            named.clear()
+        named.update((Side.BID, price_ticks) for price_ticks, _ in update.bids)
+        named.update((Side.ASK, price_ticks) for price_ticks, _ in update.asks)
+        best_bid, best_ask = rebuild.book.best_bid, rebuild.book.best_ask
+        yield BookTop(update.last_id, *(best_bid or (0, 0)), *(best_ask or (0, 0))), named
 
 
 def _is_level_unknown(quote: QuoteTick, top: BookTop, named: set[tuple[Side, int]]) -> bool:

@@ -22,6 +22,7 @@ __all__ = [
     "MAX_UNPACKED_BYTES",
     "Line",
     "file_sha256",
+    "is_gzip",
     "open_data",
     "read_all",
     "read_lines",
@@ -56,10 +57,9 @@ def open_data(path: Path) -> Iterator[BinaryIO]:
     Raises UsageError when it cannot be opened, DataError when its gzip data is damaged or cut off.
     """
     try:
+        packs = is_gzip(path)
         with path.open("rb") as packed:
-            magic = packed.read(2)
-            packed.seek(0)
-            if magic != _GZIP_MAGIC:
+            if not packs:
                 yield packed
                 return
             with gzip.GzipFile(fileobj=packed) as unpacked:
@@ -78,6 +78,15 @@ def file_sha256(path: Path) -> str:
     try:
         with path.open("rb") as packed:
             return hashlib.file_digest(packed, "sha256").hexdigest()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror or error}). Check the path.") from error
+
+
+def is_gzip(path: Path) -> bool:
+    """Whether the file's first bytes are gzip's. Raises UsageError when it cannot be read."""
+    try:
+        with path.open("rb") as packed:
+            return packed.read(2) == _GZIP_MAGIC
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror or error}). Check the path.") from error
 

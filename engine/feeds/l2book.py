@@ -6,14 +6,19 @@ it. Invariant: after each update it holds, for every level stated so far, exactl
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from sortedcontainers import SortedDict
 
+from engine.core.errors import FeedGap
 from engine.core.types import Side
+from engine.feeds.book_sync import BookSync
 from engine.feeds.records import DepthUpdate, Level
+from engine.feeds.source import HistoricalSource
 
-__all__ = ["L2Book", "LevelChange"]
+__all__ = ["BookRebuild", "L2Book", "LevelChange"]
 
 
 class LevelChange(NamedTuple):
@@ -70,9 +75,8 @@ class L2Book:
     def levels(self, side: Side, n: int | None = None) -> list[Level]:
         """The best `n` levels of a side (None: all), best first."""
         book = self._sides[side]
-        prices = book.keys()[-n:] if side == Side.BID and n else book.keys()[:n]
-        found = [(price_ticks, book[price_ticks]) for price_ticks in prices] if n != 0 else []
-        return found[::-1] if side == Side.BID else found
+        prices = reversed(book) if side == Side.BID else iter(book)
+        return [(price_ticks, book[price_ticks]) for price_ticks in islice(prices, n)]
 
     def level_count(self, side: Side) -> int:
         """Number of price levels of a side."""
@@ -93,3 +97,29 @@ class L2Book:
             else:
                 del book[price_ticks]
             changes.append(LevelChange(side, price_ticks, before_lots, after_lots))
+
+
+class BookRebuild:
+    """The book of a whole source, update by update: iterate once, and look at `book` after each.
+
+    Past a sequence gap it goes on at the next snapshot; `sync` tells how many gaps there were.
+    """
+
+    def __init__(self, source: HistoricalSource) -> None:
+        self.book = L2Book()
+        self.sync = BookSync(
+            source.kind, where=source.name, starts_without_snapshot=source.starts_without_snapshot
+        )
+        self._source = source
+
+    def __iter__(self) -> Iterator[DepthUpdate]:
+        for record in self._source.records():
+            if not isinstance(record, DepthUpdate):
+                continue
+            try:
+                ready = self.sync.apply(record)
+            except FeedGap:
+                continue
+            for update in ready:
+                self.book.apply(update)
+                yield update

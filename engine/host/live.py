@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import NamedTuple
 
 from engine.core.clock import NS_PER_S, monotonic_ns
@@ -31,6 +32,8 @@ __all__ = ["LiveOptions", "SessionHost"]
 INPUTS_LIMIT = 4_000_000
 """Inputs kept in memory for a recording that may still start (256 MB at the most)."""
 TICK_NS = NS_PER_S
+LAST_POLL_NS = NS_PER_S
+"""How long the end of a recording waits for the target's last word."""
 
 
 class LiveOptions(NamedTuple):
@@ -64,9 +67,15 @@ class SessionHost(PacedHost):
         self._last_verdict: Verdict | None = None
         self._storms_seen = 0
         self._equity = EquityRecord(0)
-        self._scheduled = sorted(options.storms, key=lambda request: (request.start_ns, request.kind))
+        self._scheduled = sorted(
+            (storm.checked() for storm in options.storms),
+            key=lambda request: (request.start_ns, request.kind),
+        )
         self._on_poll_wanted = options.on_poll_wanted or (lambda: None)
         self._uncommitted: list[Command] = []
+        self._end_by_ns: int | None = None
+        """Wall time at which a recording that is ending waits no longer for the target."""
+        self._has_last_word = False
         super().__init__(Session(config), speed=options.speed, frame_hz=options.frame_hz)
         self.session_id = f"{engine_source_hash()[:8]}-{config.seed}-{monotonic_ns():x}"
         self.target = TargetRecord(options.target)
@@ -140,6 +149,8 @@ class SessionHost(PacedHost):
 
     def _after_requests(self) -> None:
         self._flush_inputs()
+        if self._end_by_ns is not None and (self._has_last_word or monotonic_ns() >= self._end_by_ns):
+            self._end_recording()
 
     def _flush_inputs(self) -> None:
         if not self._uncommitted:
@@ -179,6 +190,7 @@ class SessionHost(PacedHost):
         self.target.hear(status)
         if status.status != "starting":
             self._input(sample_of(status))
+            self._has_last_word = True
         if self._recorder is not None and status.sample is not None:
             self._recorder.describe_target(self._target_summary())
 
@@ -199,6 +211,15 @@ class SessionHost(PacedHost):
                 self._stopping.wait(0.001)
         self._finish()
         self._publish()
+
+    def await_target(self, timeout_s: float) -> None:
+        """Let session time stand until the target has answered once, or cannot, or timeout_s has passed:
+        a run that begins without it has no start equity."""
+        give_up_ns = monotonic_ns() + int(timeout_s * NS_PER_S)
+        while monotonic_ns() < give_up_ns and self.target.status not in ("ok", "none", "unreachable"):
+            self._take_requests()
+            self._stopping.wait(0.005)
+        self._take_requests()
 
     def _move(self, until_ns: int) -> None:
         """Advance, stopping at full seconds, at scheduled storms and at the end."""
@@ -264,9 +285,21 @@ class SessionHost(PacedHost):
         self._on_poll_wanted()
 
     def _stop_recording(self) -> None:
+        """End the run; where the target is polled, its answer to one more poll still belongs to it."""
         recorder = self._recorder
         if recorder is None or not recorder.active:
             raise UsageError("nothing is being recorded: r starts a recording")
+        if self.options.target in ("none", "agent"):
+            self._end_recording()
+        elif self._end_by_ns is None:
+            self._end_by_ns = monotonic_ns() + LAST_POLL_NS
+            self._has_last_word = False
+            self._on_poll_wanted()
+
+    def _end_recording(self) -> None:
+        recorder = self._recorder
+        assert recorder is not None
+        self._end_by_ns = None
         self._input(Command(kind=CommandKind.RECORD_STOP))
         self._flush_inputs()
         self._record_storms()
@@ -302,6 +335,10 @@ class SessionHost(PacedHost):
     def _finish(self) -> None:
         if self._recorder is not None and self._recorder.active:
             self._stop_recording()
+            pause = Event()
+            while self._recorder.active:
+                self._take_requests()
+                pause.wait(0.005)
 
     # -- frames ---------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ import msgspec
 
 from engine.core.clock import NS_PER_S
 from engine.core.errors import UsageError
+from engine.core.identity import engine_source_hash
 from engine.core.types import Command, CommandKind
 from engine.frame import RecordingView, VerdictView
 from engine.host.paced import PacedHost, verdict_view
@@ -63,6 +64,11 @@ class ReplayHost(PacedHost):
         super().__init__(rebuild_session(self.header, source_override), speed=1.0, frame_hz=frame_hz)
         self.session_id = f"replay-{self.header.run_id}"
         self.target = TargetRecord(self.header.target)
+        if self.header.source_hash != engine_source_hash():
+            self._notice = (
+                f"recorded by another engine ({self.header.engine_version}, {self.header.source_hash}): what "
+                "this one recomputes may differ, and says so where it does"
+            )
         self._keep_snapshot()
         self._go_to(self.header.record_from_ns)
         self._publish()

@@ -23,7 +23,7 @@ from engine.scenarios.loader import Thresholds
 
 __all__ = ["EquityRecord", "Verdict", "judge", "money"]
 
-START_GRACE_NS = 2 * NS_PER_S
+START_GRACE_NS = 10 * NS_PER_S
 """How long after the start of recording a first sample still counts as start equity."""
 
 
@@ -86,7 +86,7 @@ class EquityRecord:
         if start is None and end is None and not has_target:
             return Verdict("UNKNOWN", None, "no_target: this run has no target")
         if start is None:
-            reason = "no_start_equity: no valid sample up to 2 s after the start of recording"
+            reason = "no_start_equity: no valid sample up to 10 s after the start of recording"
             return Verdict("UNKNOWN", None, reason, None, end)
         if end is None or self.window_samples == 0:
             reason = "no_end_equity: no sample after the start of recording"

@@ -58,7 +58,8 @@ def agent(account: int, kind: str, position: int, pnl: float = 1.0) -> AgentView
 
 def test_more_than_four_of_a_kind_share_one_row_with_their_sum() -> None:
     rows = fold(tuple(agent(20 + i, "noise", i - 1) for i in range(5)))
-    assert [(row.name, row.position_lots, row.pnl, row.limit_lots) for row in rows] == [("noise ×5", 5, 5.0, 500)]
+    (row,) = rows
+    assert (row.name, row.position_lots, row.pnl, row.limit_lots) == ("noise ×5", 5, 5.0, 500)
 
 
 def test_four_of_a_kind_stand_alone_and_rows_are_sorted_by_inventory() -> None:
@@ -77,7 +78,7 @@ def test_the_heat_map_samples_frames_at_a_fixed_step() -> None:
     for _ in range(20):
         history.add(host.frame(), 0)
         host.advance(100 * NS_PER_MS)
-    assert len(history.columns) == 4
+    assert len(history.columns) == 5
     assert None not in history.columns
 
 

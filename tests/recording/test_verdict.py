@@ -71,9 +71,9 @@ def test_start_equity_is_the_last_one_before_the_recording():
     assert (judged.start_millionths, judged.end_millionths) == (7, 8)
 
 
-def test_without_one_before_it_is_the_first_within_two_seconds():
-    assert judge_samples(sample(9, None), sample(12, 7), sample(13, 9)).start_millionths == 7
-    late = judge_samples(sample(9, None), sample(12.1, 7), sample(13, 9))
+def test_without_one_before_it_is_the_first_within_ten_seconds():
+    assert judge_samples(sample(9, None), sample(20, 7), sample(21, 9)).start_millionths == 7
+    late = judge_samples(sample(9, None), sample(20.1, 7), sample(21, 9))
     assert (late.verdict, late.start_millionths) == ("UNKNOWN", None)
     assert late.reason.startswith("no_start_equity")
 

@@ -1,0 +1,151 @@
+"""The answer to "what is in this file", as data: struct tree, convertible to JSON.
+
+Stop on the data path: beside it. Invariant: None means "not computed or not there", never zero.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from engine.feeds.agreement import QuoteAgreement
+from engine.feeds.binance import Drop
+from engine.feeds.book_sync import SequenceGap
+from engine.feeds.formats import FileFormat, ItchCounts
+
+__all__ = [
+    "BookSummary",
+    "CaptureFacts",
+    "EventFacts",
+    "Inspection",
+    "InstrumentFacts",
+    "LevelText",
+    "Rates",
+    "inspection_json",
+]
+
+
+class InstrumentFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is traded; steps as decimal text."""
+
+    symbol: str
+    tick_size: str
+    lot_size: str
+    currency: str
+    unit_lots: int
+
+
+class Rates(msgspec.Struct, frozen=True, kw_only=True):
+    """Records per second of local receive time."""
+
+    mean: float | None
+    """None when the file spans no time."""
+    peak: int
+    """Most records in one second, counted in whole seconds from the first record."""
+    peak_at_s: int
+    """Session second in which the peak lies."""
+
+
+class LevelText(msgspec.Struct, frozen=True, kw_only=True):
+    """One price level in the exchange's units, as exact decimal text."""
+
+    price: str
+    quantity: str
+
+
+class BookSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """The rebuilt book."""
+
+    is_synchronised: bool
+    """False: the file ends behind a sequence gap (or before its snapshot), and the book is of the time
+    before it."""
+    best_bid: LevelText | None
+    best_ask: LevelText | None
+    levels_bid: int
+    levels_ask: int
+    states: int
+    """Updates applied."""
+    crossed_states: int
+    """States in which the best bid was at or above the best ask."""
+    dropped_before_sync: int
+    """Updates that the snapshot or the chain already contained."""
+    gaps: int
+    """Holes met while rebuilding; behind each, only a snapshot goes on."""
+    median_spread_ticks: int | None
+    median_top_lots: int | None
+    """Median quantity of the best levels of both sides."""
+    median_ten_levels_lots: int | None
+    """Median total of the best ten levels of a side."""
+
+
+class CaptureFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """A Binance capture."""
+
+    kind: str
+    instrument: InstrumentFacts
+    start_utc: str
+    end_utc: str
+    duration_s: float
+    counts: dict[str, int]
+    streams: dict[str, int]
+    symbols: dict[str, int]
+    rates: Rates
+    exchange_ahead_ms: float | None
+    """Median of exchange time minus local receive time: positive when the local clock is behind."""
+    starts_without_snapshot: bool
+    sequence_gaps: int
+    """Holes in the file's own chain of depth updates."""
+    first_gaps: tuple[SequenceGap, ...]
+    dropped: tuple[Drop, ...]
+    book: BookSummary
+    agreement: QuoteAgreement
+
+
+class EventFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of raw events, applied to the reference book."""
+
+    events: int
+    by_type: dict[str, int]
+    l2_digest: str
+    event_digest: str
+    replay_digest: str
+    levels_bid: int
+    levels_ask: int
+    best_bid: int | None
+    best_ask: int | None
+    live_orders: int
+
+
+class Inspection(msgspec.Struct, frozen=True, kw_only=True):
+    """What is in a data file; the part that belongs to its format is there, the others are None."""
+
+    path: str
+    format: FileFormat
+    is_gzip: bool
+    file_bytes: int
+    sha256: str
+    capture: CaptureFacts | None = None
+    events: EventFacts | None = None
+    itch: ItchCounts | None = None
+    problem: str | None = None
+    """Why the file could not be read to its end."""
+
+
+def inspection_json(inspection: Inspection) -> dict[str, Any]:
+    """Plain dictionaries, lists, text and numbers, ready for any JSON writer; records keep their names."""
+    plain = _plain(inspection)
+    assert isinstance(plain, dict)
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, msgspec.Struct):
+        value = msgspec.structs.asdict(value)
+    elif hasattr(value, "_asdict"):
+        value = value._asdict()
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, str) else value  # an enum's text, not the enum

@@ -1,0 +1,150 @@
+"""Queue, alerts, event log and stage windows: bounded, and honest about what they dropped."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.book import running_digest
+from engine.core import eventlog
+from engine.core.alerts import ALERTS_KEPT, AlertStore
+from engine.core.clock import utc_iso, utc_run_id
+from engine.core.eventlog import EventLog
+from engine.core.queues import BoundedQueue
+from engine.core.stages import WINDOW, Percentiles, StageWindow
+from engine.core.types import EventType
+
+
+@given(st.integers(1, 5), st.lists(st.one_of(st.integers(), st.none()), max_size=40))
+def test_a_queue_gives_back_what_it_took_in_order_and_counts_what_it_refused(limit, steps):
+    """An integer is put, None drains."""
+    queue: BoundedQueue[int] = BoundedQueue("test", limit)
+    expected: list[int] = []
+    refused = 0
+    for step in steps:
+        if step is None:
+            assert queue.drain() == expected
+            expected = []
+            continue
+        room = len(expected) < limit
+        assert queue.put(step) is room
+        if room:
+            expected.append(step)
+        refused += not room
+        assert queue.statistics() == {"fill": len(expected), "limit": limit, "refused": refused}
+        assert len(queue) == len(expected)
+
+
+def raise_it(store: AlertStore, key: str, time_ns: int = 0) -> None:
+    store.raise_alert(key, time_ns=time_ns, severity="warning", text=key)
+
+
+def test_an_alert_is_raised_once_until_its_condition_has_gone():
+    store = AlertStore()
+    for time_ns in range(3):
+        raise_it(store, "regime", time_ns)
+    raise_it(store, "target", 3)
+    store.clear("regime")
+    raise_it(store, "regime", 4)
+    store.clear("never raised")
+    assert [(a.alert_id, a.time_ns, a.text) for a in store.alerts()] == [
+        (1, 0, "regime"),
+        (2, 3, "target"),
+        (3, 4, "regime"),
+    ]
+
+
+def test_acknowledging_marks_what_is_there_and_not_what_comes():
+    store = AlertStore()
+    raise_it(store, "a")
+    before = store.alerts()
+    store.acknowledge_all()
+    raise_it(store, "b")
+    assert [a.acknowledged for a in store.alerts()] == [True, False]
+    assert not before[0].acknowledged
+
+
+def test_the_alert_store_forgets_the_oldest_and_keeps_counting():
+    store = AlertStore()
+    for number in range(ALERTS_KEPT + 7):
+        store.note(time_ns=number, severity="info", text="")
+    store.acknowledge_all()
+    store.note(time_ns=0, severity="info", text="")
+    ids = [a.alert_id for a in store.alerts()]
+    assert ids == list(range(9, ALERTS_KEPT + 9))
+    assert store.statistics() == {"kept": ALERTS_KEPT, "limit": ALERTS_KEPT, "raised": ALERTS_KEPT + 8}
+
+
+def append_events(log: EventLog, count: int) -> None:
+    for number in range(log.count, log.count + count):
+        log.append(number, EventType.ADD, number & 1, number + 1, 100, 5)
+
+
+def test_the_log_digests_hands_on_and_keeps_every_event():
+    log = EventLog(7)
+    data = bytearray()
+    log.sink = data.extend
+    append_events(log, 5)
+    log.append(9, EventType.TRADE, 1, 4, 100, 5)
+    assert log.digest == running_digest(bytes(data))
+    assert log.recent(100).tobytes() == bytes(data)
+    assert log.recent(2)["order_id"].tolist() == [5, 4]
+    assert len(log.recent(0)) == 0
+    assert (log.by_type[EventType.ADD], log.by_type[EventType.TRADE], log.count) == (5, 1, 6)
+    assert set(log.recent(6)["instrument_id"].tolist()) == {7}
+
+
+def test_the_log_keeps_at_most_its_limit_and_always_the_most_recent(monkeypatch):
+    monkeypatch.setattr(eventlog, "RECENT_EVENTS", 8)
+    log = EventLog(1)
+    for _ in range(60):
+        append_events(log, 1)
+        kept = log.statistics()["kept"]
+        assert min(8, log.count) <= kept < log.statistics()["kept_limit"] == 16
+        ids = log.recent(8)["order_id"].tolist()
+        assert ids == list(range(max(1, log.count - 7), log.count + 1))
+
+
+def test_a_copied_log_goes_on_with_the_same_digest_and_without_the_sink():
+    log = EventLog(1)
+    log.sink = bytearray().extend
+    append_events(log, 3)
+    copy = pickle.loads(pickle.dumps(log))
+    assert copy.sink is None
+    append_events(log, 3)
+    append_events(copy, 3)
+    assert copy.digest == log.digest
+    assert copy.recent(6).tobytes() == log.recent(6).tobytes()
+
+
+def test_a_stage_without_measurements_has_no_percentiles():
+    assert StageWindow("kernel", "event").percentiles() == Percentiles(None, None, 0)
+
+
+@given(st.lists(st.integers(0, 10**9), min_size=1, max_size=WINDOW + 50))
+def test_percentiles_are_nearest_rank_over_the_window(durations):
+    stage = StageWindow("kernel", "event")
+    for duration_ns in durations:
+        stage.add(duration_ns)
+    window = sorted(durations[-WINDOW:])
+    p50, p99, count = stage.percentiles()
+    assert count == len(durations)
+    for value, percent in ((p50, 50), (p99, 99)):
+        assert value in window
+        assert 100 * sum(v <= value for v in window) >= percent * len(window)
+        assert 100 * sum(v < value for v in window) < percent * len(window)
+
+
+@pytest.mark.parametrize(
+    ("epoch_ns", "iso", "run_id"),
+    [
+        (0, "1970-01-01T00:00:00.000Z", "1970-01-01T00-00-00Z"),
+        (1_767_323_045_678_999_999, "2026-01-02T03:04:05.678Z", "2026-01-02T03-04-05Z"),
+    ],
+)
+def test_wall_times_read_as_utc(epoch_ns, iso, run_id):
+    assert utc_iso(epoch_ns) == iso
+    assert utc_run_id(epoch_ns) == run_id

@@ -96,14 +96,18 @@ class MatchingEngine:
         """Give a resting order a new price and open quantity; False when it is not there.
 
         It keeps its place only at the same price with no more quantity. At a price that crosses, it
-        leaves the book and comes in again as an aggressor under the same id.
+        leaves the book and comes in again as an aggressor under the same id; a post-only order may not,
+        and stays as it was (False).
         """
         order = self.orders.get(order_id)
         if order is None:
             return False
+        crosses = self._crosses(order.side, price_ticks)
+        if crosses and order.time_in_force == TimeInForce.POST_ONLY:
+            return False
         order.qty_lots += qty_lots - order.remaining_lots
         order.remaining_lots = qty_lots
-        if self._crosses(order.side, price_ticks):
+        if crosses:
             self.book.cancel(order_id)
             self.log.append(now_ns, EventType.CANCEL, order.side, order_id, order.price_ticks, 0)
             self._forget(order)

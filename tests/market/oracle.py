@@ -58,9 +58,7 @@ class ListMarket:
         outcome.left = self._trade(account, side, price, lots, outcome)
         if outcome.left and price and tif in (TimeInForce.GTC, TimeInForce.POST_ONLY):
             outcome.rests = True
-            self._rest(
-                Resting(order_id, account, side, price, outcome.left, tif == TimeInForce.POST_ONLY, 0)
-            )
+            self._rest(Resting(order_id, account, side, price, outcome.left, tif == TimeInForce.POST_ONLY, 0))
         return outcome
 
     def cancel(self, order_id: int, lots: int) -> None:

@@ -1,24 +1,18 @@
-"""Matching against the list oracle, and the book against the one that the published events build."""
+"""Matching against a list-of-orders oracle, and the book against the one that the published events build."""
 
 from __future__ import annotations
 
-import numpy as np
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from engine.book import HotBook, ReferenceBook
-from engine.core.eventlog import EventLog
-from engine.core.types import EVENT_DTYPE, TimeInForce
-from engine.market.ledger import FeeSchedule, Ledger
-from engine.market.matching import MatchingEngine, Trade
-from engine.market.orders import ExecutionReport, Order, OrderStatus, ReportKind
-from tests.market.oracle import ListMarket, Outcome
+from engine.core.rng import Stream
+from engine.core.types import TimeInForce
+from tests.market.checked_market import ACCOUNTS, CheckedMarket
 
-ACCOUNTS = range(4)  # 0 is HISTORY, which may trade with itself
-PRICES = st.integers(96, 104)
-LOTS = st.integers(1, 12)
-FINAL = {ReportKind.CANCELLED, ReportKind.FILLED, ReportKind.REJECTED}
+SIDES, TIFS, PICKS = st.integers(0, 1), st.sampled_from(list(TimeInForce)), st.integers(0, 10**6)
+PRICES, LOTS = st.integers(96, 104), st.integers(1, 12)
 
 
 class MatchingMachine(RuleBasedStateMachine):
@@ -26,210 +20,106 @@ class MatchingMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.events = bytearray()
-        self.log = EventLog(1)
-        self.log.sink = self.events.extend
-        self.book = ReferenceBook()
-        self.ledger = Ledger(FeeSchedule(maker_ppm=-7, taker_ppm=20))
-        self.engine = MatchingEngine(book=self.book, ledger=self.ledger, log=self.log)
-        self.trades: list[Trade] = []
-        self.engine.on_trade.append(self.trades.append)
-        self.reports: dict[int, list[ExecutionReport]] = {account: [] for account in ACCOUNTS}
-        for account in ACCOUNTS:
-            self.engine.on_report[account] = self.reports[account].append
-        self.oracle = ListMarket()
-        self.replica = ReferenceBook()
-        self.replica_events = 0
-        self.orders: dict[int, Order] = {}
-        self.expected_lots: dict[int, int] = {}
-        """Open lots of each order by its owner's reckoning: from its reports and its own requests."""
-        self.reports_read = dict.fromkeys(ACCOUNTS, 0)
-        self.ended: set[int] = set()
-        self.now_ns = 0
+        self.market = CheckedMarket()
 
-    # -- requests ------------------------------------------------------------------------------------
-
-    @rule(
-        account=st.sampled_from(ACCOUNTS),
-        side=st.integers(0, 1),
-        price=PRICES,
-        lots=LOTS,
-        tif=st.sampled_from(list(TimeInForce)),
-    )
+    @rule(account=st.sampled_from(ACCOUNTS), side=SIDES, price=PRICES, lots=LOTS, tif=TIFS)
     def submit_limit(self, account: int, side: int, price: int, lots: int, tif: TimeInForce) -> None:
-        self._submit(account, side, price, lots, tif)
+        self.market.submit(account, side, price, lots, tif)
 
-    @rule(
-        account=st.sampled_from(ACCOUNTS),
-        side=st.integers(0, 1),
-        lots=st.integers(1, 40),
-        tif=st.sampled_from(list(TimeInForce)),
-    )
+    @rule(account=st.sampled_from(ACCOUNTS), side=SIDES, lots=st.integers(1, 40), tif=TIFS)
     def submit_market(self, account: int, side: int, lots: int, tif: TimeInForce) -> None:
-        self._submit(account, side, 0, lots, tif)
+        self.market.submit(account, side, 0, lots, tif)
 
-    @precondition(lambda self: self.oracle.orders)
-    @rule(pick=st.integers(0, 10**6), lots=st.integers(0, 13))
+    @precondition(lambda self: self.market.oracle.orders)
+    @rule(pick=PICKS, lots=st.integers(0, 13))
     def cancel(self, pick: int, lots: int) -> None:
-        self.now_ns += 1
-        order_id = self._pick(pick)
-        resting = self.oracle.find(order_id).lots
-        removed = self.engine.cancel(self.now_ns, order_id, lots)
-        assert removed == (lots if 0 < lots < resting else resting)
-        if 0 < lots < resting:
-            self.expected_lots[order_id] -= lots
-        self.oracle.cancel(order_id, lots)
+        self.market.cancel(pick, lots)
 
-    @precondition(lambda self: self.oracle.orders)
-    @rule(pick=st.integers(0, 10**6), price=PRICES, lots=LOTS)
+    @precondition(lambda self: self.market.oracle.orders)
+    @rule(pick=PICKS, price=PRICES, lots=LOTS)
     def replace(self, pick: int, price: int, lots: int) -> None:
-        self.now_ns += 1
-        order_id = self._pick(pick)
-        before = self.log.digest
-        trades = len(self.trades)
-        replaced = self.engine.replace(self.now_ns, order_id, price_ticks=price, qty_lots=lots)
-        outcome = self.oracle.replace(order_id, price, lots)
-        assert replaced is (outcome is not None)
-        if outcome is None:
-            assert self.log.digest == before
-        else:
-            self._compare_fills(self.orders[order_id], outcome, trades)
+        self.market.replace(pick, price, lots)
 
     @rule(order_id=st.integers(10**7, 10**8))
     def touch_what_is_not_there(self, order_id: int) -> None:
-        before = self.log.digest
-        assert self.engine.cancel(self.now_ns, order_id) == 0
-        assert not self.engine.replace(self.now_ns, order_id, price_ticks=100, qty_lots=1)
-        assert self.log.digest == before
-
-    def _submit(self, account: int, side: int, price: int, lots: int, tif: TimeInForce) -> None:
-        self.now_ns += 1
-        order = Order(
-            order_id=len(self.orders) + 1,
-            account=account,
-            client_id=0,
-            side=side,
-            price_ticks=price,
-            qty_lots=lots,
-            time_in_force=tif,
-        )
-        self.orders[order.order_id] = order
-        self.expected_lots[order.order_id] = lots
-        before, events = len(self.trades), self.log.count
-        self.engine.submit(self.now_ns, order)
-        outcome = self.oracle.submit(order.order_id, account, side, price, lots, tif)
-        self._compare_fills(order, outcome, before)
-        traded = sum(trade.qty_lots for trade in self.trades[before:])
-        if outcome.rejected:
-            assert order.status is OrderStatus.REJECTED
-            assert self.log.count == events, "a rejected order changed the book"
-        elif outcome.rests:
-            assert order.status is (OrderStatus.PARTIALLY_FILLED if traded else OrderStatus.OPEN)
-        else:
-            assert order.status is (OrderStatus.CANCELLED if outcome.left else OrderStatus.FILLED)
-        if tif == TimeInForce.FOK:
-            assert traded in (0, lots), "a fill-or-kill order traded in part"
-        if tif == TimeInForce.POST_ONLY:
-            assert traded == 0, "a post-only order traded on arrival"
-
-    def _compare_fills(self, taker: Order, outcome: Outcome, trades_before: int) -> None:
-        trades = self.trades[trades_before:]
-        expected = [
-            (self.orders[maker].account, taker.account, price, lots) for maker, price, lots in outcome.fills
-        ]
-        assert [(t.maker, t.aggressor, t.price_ticks, t.qty_lots) for t in trades] == expected
-        assert all(t.aggressor_side == taker.side for t in trades)
-        for order_id in outcome.self_cancelled:
-            assert self.orders[order_id].status is OrderStatus.CANCELLED
-
-    def _pick(self, number: int) -> int:
-        return self.oracle.orders[number % len(self.oracle.orders)].order_id
-
-    # -- after every step ----------------------------------------------------------------------------
-
-    @invariant()
-    def the_book_is_the_one_that_the_events_build(self) -> None:
-        fresh = np.frombuffer(bytes(self.events), EVENT_DTYPE)[self.replica_events :]
-        self.replica.apply(fresh)
-        self.replica_events += len(fresh)
-        assert self.replica.digest() == self.book.digest()
-        for side in (0, 1):
-            levels = self.book.levels(side)
-            assert self.replica.levels(side) == levels
-            for level in levels:
-                queue = self.book.orders_at(side, level.price_ticks)
-                assert self.replica.orders_at(side, level.price_ticks) == queue
-
-    @invariant()
-    def every_queue_is_that_of_the_oracle(self) -> None:
-        for side in (0, 1):
-            prices = [level.price_ticks for level in self.book.levels(side)]
-            assert prices == self.oracle.prices(side)
-            for price in prices:
-                queue = [(i, self.book.quantity(i)) for i in self.book.orders_at(side, price)]
-                assert queue == self.oracle.queue(side, price)
-
-    @invariant()
-    def the_book_is_sound_and_never_crossed(self) -> None:
-        self.book._check()
-        assert not self.book.crossed
-
-    @invariant()
-    def the_ledger_is_balanced(self) -> None:
-        self.ledger.check()
-        traded = sum(trade.qty_lots for trade in self.trades)
-        assert sum(e.bought_lots for e in self.ledger.accounts().values()) == traded
-
-    @invariant()
-    def live_orders_are_exactly_those_in_the_book(self) -> None:
-        live = self.engine.orders
-        assert len(live) == self.book.order_count
-        for order_id, order in live.items():
-            assert self.book.order(order_id) == (order.side, order.price_ticks, order.remaining_lots)
-            assert order.status in (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
-            assert order.qty_lots >= order.remaining_lots > 0
-            assert self.engine.open_orders(order.account)[order_id] is order
-        assert sum(len(self.engine.open_orders(account)) for account in ACCOUNTS) == len(live)
-
-    @invariant()
-    def reports_tell_the_whole_story_without_gaps(self) -> None:
-        for account, reports in self.reports.items():
-            for report in reports[self.reports_read[account] :]:
-                self.reports_read[account] += 1
-                assert report.sequence == self.reports_read[account]
-                assert report.account == account
-                self._follow(report)
-        for order_id, order in self.orders.items():
-            is_over = order.status in (OrderStatus.CANCELLED, OrderStatus.FILLED, OrderStatus.REJECTED)
-            assert (order_id in self.ended) is is_over
-            if not is_over:
-                assert self.expected_lots[order_id] == order.remaining_lots
-
-    def _follow(self, report: ExecutionReport) -> None:
-        order_id = report.order_id
-        assert order_id not in self.ended, "a report after the last one"
-        if report.kind in (ReportKind.PARTIALLY_FILLED, ReportKind.FILLED):
-            assert report.filled_lots_last > 0
-            assert report.fill_price_ticks > 0
-            self.expected_lots[order_id] -= report.filled_lots_last
-        else:
-            assert (report.filled_lots_last, report.fill_price_ticks, report.fee) == (0, 0, 0)
-        if report.kind == ReportKind.REPLACED:
-            self.expected_lots[order_id] = report.remaining_lots
-        if report.kind != ReportKind.CANCELLED:
-            assert (report.remaining_lots == 0) is (report.kind == ReportKind.FILLED)
-        assert (report.reason != "") is (report.kind in (ReportKind.CANCELLED, ReportKind.REJECTED))
-        assert report.remaining_lots == self.expected_lots[order_id]
-        if report.kind in FINAL:
-            self.ended.add(order_id)
+        self.market.touch_what_is_not_there(order_id)
 
     def teardown(self) -> None:
-        hot = HotBook()
-        hot.apply(np.frombuffer(bytes(self.events), EVENT_DTYPE))
-        assert hot.digest() == self.book.digest()
-        charged = sum(r.fee for reports in self.reports.values() for r in reports)
-        assert charged == sum(entry.fees for entry in self.ledger.accounts().values())
+        self.market.finish()
 
 
-MatchingMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+MatchingMachine.TestCase.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
 TestMatchingMachine = MatchingMachine.TestCase
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_long_random_market_agrees_at_every_step(seed):
+    """The same requests and checks, drawn evenly: deep books and long queues, which shrinking tests avoid."""
+    draw = Stream(seed, 0)
+    market = CheckedMarket()
+    for _ in range(400):
+        kind = draw.below(8)
+        if kind < 4 or not market.oracle.orders:
+            tif = TimeInForce.GTC if kind < 2 else TimeInForce(draw.below(4))
+            side = draw.below(2)
+            price = 98 - draw.between(-4, 4) if side == 0 else 100 + draw.between(-4, 4)
+            market.submit(draw.below(4), side, price, draw.between(1, 12), tif)
+        elif kind == 4:
+            market.submit(draw.below(4), draw.below(2), 0, draw.between(1, 40), TimeInForce(draw.below(4)))
+        elif kind == 5:
+            market.cancel(draw.below(10**6), draw.below(14))
+        else:
+            market.replace(draw.below(10**6), draw.between(94, 104), draw.between(1, 12))
+    assert len(market.trades) > 50
+    market.finish()
+
+
+def test_a_partial_cancel_keeps_its_place_and_a_growing_replace_loses_it():
+    market = CheckedMarket()
+    for account in (1, 2, 3):
+        market.submit(account, 0, 100, 10, TimeInForce.GTC)
+    market.cancel(0, 4)
+    market.replace(1, 100, 11)
+    assert market.book.orders_at(0, 100) == (1, 3, 2)
+    market.replace(0, 100, 5)
+    assert market.book.orders_at(0, 100) == (1, 3, 2)
+
+
+def test_a_crossing_replace_trades_under_its_own_id_and_rests_with_what_is_left():
+    market = CheckedMarket()
+    market.submit(1, 1, 102, 4, TimeInForce.GTC)
+    market.submit(2, 0, 100, 10, TimeInForce.GTC)
+    market.replace(1, 103, 10)
+    assert [(t.price_ticks, t.qty_lots, t.aggressor) for t in market.trades] == [(102, 4, 2)]
+    assert market.book.order(2) == (0, 103, 6)
+
+
+def test_a_post_only_order_does_not_trade_by_being_replaced():
+    market = CheckedMarket()
+    market.submit(1, 0, 100, 5, TimeInForce.POST_ONLY)
+    market.submit(2, 1, 102, 5, TimeInForce.GTC)
+    market.replace(0, 102, 5)
+    assert not market.trades
+    assert market.book.order(1) == (0, 100, 5)
+    market.replace(0, 101, 5)
+    assert market.book.order(1) == (0, 101, 5)
+
+
+def test_own_resting_orders_give_way_and_history_trades_with_itself():
+    market = CheckedMarket()
+    for account in (1, 0):
+        market.submit(account, 1, 101, 5, TimeInForce.GTC)
+    market.submit(1, 0, 101, 3, TimeInForce.GTC)
+    market.submit(0, 0, 101, 2, TimeInForce.GTC)
+    assert [(t.maker, t.aggressor, t.qty_lots) for t in market.trades] == [(0, 1, 3), (0, 0, 2)]
+
+
+def test_fill_or_kill_does_not_count_its_own_resting_orders():
+    market = CheckedMarket()
+    market.submit(1, 1, 101, 5, TimeInForce.GTC)
+    market.submit(2, 1, 102, 5, TimeInForce.GTC)
+    market.submit(1, 0, 102, 6, TimeInForce.FOK)
+    assert not market.trades
+    assert market.book.order_count == 2
+    market.submit(1, 0, 102, 5, TimeInForce.FOK)
+    assert [(t.price_ticks, t.qty_lots) for t in market.trades] == [(102, 5)]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from rich.style import Style
 
-__all__ = ["Piece", "Row", "bar_from_left", "bar_from_right", "braille", "chart", "fit", "pad", "spark"]
+__all__ = ["Piece", "Row", "bar_from_left", "bar_from_right", "chart", "fit", "pad", "spark"]
 
 Piece = tuple[str, Style]
 Row = tuple[Piece, ...]
@@ -130,31 +130,3 @@ def chart(values: np.ndarray, width: int, height: int) -> list[str]:
         line = "".join(blocks[max(0, min(8, value - level * 8))] for value in eighths)
         rows.append(line.rjust(width))
     return rows
-
-
-def braille(values: np.ndarray, width: int, height: int) -> list[str]:
-    """A line chart of dots, two samples a column and four levels a row: `height` rows, top first."""
-    columns = _columns(np.asarray(values, dtype=np.float64), width * 2)
-    known = columns[~np.isnan(columns)]
-    if known.size == 0 or width <= 0:
-        return [" " * width] * height
-    bottom, top = float(known.min()), float(known.max())
-    span = top - bottom
-    cells = [[0] * width for _ in range(height)]
-    start = width * 2 - columns.size
-    previous: int | None = None
-    for index, value in enumerate(columns.tolist(), start):
-        if value != value:
-            previous = None
-            continue
-        level = int((value - bottom) / span * (height * 4 - 1)) if span > 0 else 0
-        reach = range(min(level, previous), max(level, previous) + 1) if previous is not None else (level,)
-        for dot in reach:
-            row, part = height - 1 - dot // 4, dot % 4
-            cells[row][index // 2] |= _BRAILLE[index % 2][part]
-        previous = level
-    return ["".join(chr(0x2800 + bits) if bits else " " for bits in line) for line in cells]
-
-
-_BRAILLE = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
-"""Dot bits of the left and right column, lowest dot first (Unicode block 2800)."""

@@ -42,11 +42,6 @@ class _Columns(NamedTuple):
         rest = width - 2 * mine - 2 * qty - (price + 5) - (volume + 1 if volume else 0)
         return cls(mine, max(0, rest // 2), qty, price, volume)
 
-    @property
-    def price_x(self) -> int:
-        """First column of the price."""
-        return self.mine + self.bar + self.qty + 3
-
 
 class Ladder(Panel):
     """Depth by price."""

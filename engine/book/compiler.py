@@ -7,7 +7,7 @@ environment, read once at import:
     0        interpreted; numba is not imported
     checked  compiled with every array index checked: an index out of bounds raises IndexError
 
-Machine code is kept on disk. numba does not notice an edited helper beneath a cached entry, so the
+Machine code is kept on disk. numba does not notice an edited function beneath a cached entry, so the
 folder's name carries a hash of all sources that a kernel is made of.
 """
 
@@ -42,7 +42,7 @@ COMPILED = JIT_MODE != "0"
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 # `_nrt=False`: no reference counting. The kernels allocate nothing and their callers hold the arrays,
-# yet numba counts references on every array that reaches a helper, which costs 40% of the time.
+# yet numba counts references on every array passed to an inner function, which costs 40% of the time.
 # numba refuses to compile a function that would need it, so the promise is checked.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "boundscheck": JIT_MODE == "checked", "_nrt": False}
 
@@ -52,7 +52,6 @@ def entry(function: _Function) -> _Function:
     if not COMPILED:
         return function
     numba = _numba()
-
     folder = cache_folder()
     if folder is None:
         return cast(_Function, numba.njit(**_OPTIONS)(function))
@@ -70,7 +69,6 @@ def inlined(function: _Function) -> _Function:
     if not COMPILED:
         return function
     numba = _numba()
-
     return cast(_Function, numba.njit(forceinline=True, no_cpython_wrapper=True, **_OPTIONS)(function))
 
 
@@ -83,7 +81,6 @@ def _numba() -> Any:
 def cache_folder() -> Path | None:
     """The folder of this version's machine code, made if need be; None where it cannot be written."""
     numba = _numba()
-
     root = platformdirs.user_cache_path("stormdesk")
     try:
         folder = root / f"kernels-{_source_hash()}-numba{numba.__version__}-{JIT_MODE}"

@@ -166,9 +166,12 @@ class HotBook:
 
     def _make_room(self) -> None:
         """Doubles what the kernel found too short for the next event."""
-        if self.order_count + 1 >= len(self._orders):
+        needs_orders = self.order_count + 1 >= len(self._orders)
+        needs_levels = max(self.level_count(0), self.level_count(1)) >= self._ladder.shape[1]
+        assert needs_orders or needs_levels, "the kernel stopped although there is room"
+        if needs_orders:
             self._grow_orders()
-        if max(self.level_count(0), self.level_count(1)) >= self._ladder.shape[1]:
+        if needs_levels:
             self._grow_levels()
 
     def _grow_orders(self) -> None:

@@ -7,6 +7,7 @@ wrong types are refused with the key's name; nothing is silently ignored.
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
+from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +31,26 @@ __all__ = [
 _PRESETS = Path(__file__).parent
 MAX_AGENTS = 20_000
 """Agents in one scenario."""
+MAX_LATENCY_US = 60_000_000
+MAX_FEE_PPM = 1_000_000
+MAX_UNIT_LOTS = 1 << 30
+_STEPS = (Decimal("1e-12"), Decimal("1e12"))
+"""Least and greatest tick and lot size."""
+_ANY = (0.0, 1e12)
+_RANGES: dict[str, tuple[float, float]] = {
+    "rate_per_s": (0.001, 10_000.0),
+    "interval_ms": (2, 3_600_000),
+    "slice_s": (0.001, 3_600.0),
+    "threshold_ticks": (0.001, 1e6),
+    "levels": (1, 200),
+    "market_share": (0.0, 1.0),
+    "jump_chance": (0.0, 1.0),
+    "reversion": (0.0, 1.0),
+    "fast": (0.0, 1.0),
+    "slow": (0.0, 1.0),
+}
+"""Least and greatest value of agents' and the fundamental's parameters, where _ANY is too wide: shares,
+what is divided by, and what decides how often something happens."""
 
 
 class AgentGroup(NamedTuple):
@@ -142,18 +163,17 @@ def parse_scenario(text: str, *, where: str) -> Scenario:
         raise ScenarioError(f"{where}: more than {MAX_AGENTS} agents; lower the counts")
     if groups and table.fundamental is None:
         raise ScenarioError(f"{where}: agents need a [fundamental] table with anchor_ticks")
-    if table.external_latency_us < 1:
-        raise ScenarioError(f"{where}: external_latency_us must be at least 1")
+    _check_latency(table.external_latency_us, f"{where}: external_latency_us")
     return Scenario(
         name=table.name,
         description=table.description,
         instrument=_instrument(table.instrument, where),
-        fees=FeeSchedule(table.fees.maker_ppm, table.fees.taker_ppm),
+        fees=_fees(table.fees, where),
         fundamental=None
         if table.fundamental is None
         else _typed(FundamentalParams, table.fundamental, f"{where}: [fundamental]"),
         groups=groups,
-        thresholds=table.thresholds,
+        thresholds=_thresholds(table.thresholds, where),
         external_latency_us=table.external_latency_us,
         toml=text,
     )
@@ -165,12 +185,35 @@ def _instrument(table: _InstrumentTable | None, where: str) -> Instrument:
     try:
         tick, lot = Decimal(table.tick_size), Decimal(table.lot_size)
     except InvalidOperation as error:
-        raise ScenarioError(f"{where}: tick_size and lot_size are decimals in quotes, as \"0.01\"") from error
-    if not (tick > 0 and lot > 0 and tick.is_finite() and lot.is_finite() and table.unit_lots > 0):
-        raise ScenarioError(f"{where}: tick_size, lot_size and unit_lots must be positive")
+        raise ScenarioError(f'{where}: tick_size and lot_size are decimals in quotes, as "0.01"') from error
+    for key, step in (("tick_size", tick), ("lot_size", lot)):
+        if not (step.is_finite() and _STEPS[0] <= step <= _STEPS[1]):
+            raise ScenarioError(f"{where}: {key} = {step} is out of range: use {_STEPS[0]} to {_STEPS[1]}")
+    if not 0 < table.unit_lots <= MAX_UNIT_LOTS:
+        raise ScenarioError(f"{where}: unit_lots must be 1 to {MAX_UNIT_LOTS}, not {table.unit_lots}")
     if len(table.currency) != 3:
         raise ScenarioError(f"{where}: currency {table.currency!r} must have three letters")
     return Instrument(table.symbol, tick, lot, table.currency, table.unit_lots)
+
+
+def _fees(table: _FeesTable, where: str) -> FeeSchedule:
+    for key, ppm in (("maker_ppm", table.maker_ppm), ("taker_ppm", table.taker_ppm)):
+        if abs(ppm) > MAX_FEE_PPM:
+            raise ScenarioError(f"{where}: {key} = {ppm} is out of range: at most {MAX_FEE_PPM} either way")
+    return FeeSchedule(table.maker_ppm, table.taker_ppm)
+
+
+def _thresholds(table: Thresholds, where: str) -> Thresholds:
+    for key in table.__struct_fields__:
+        value = getattr(table, key)
+        if value is not None and not isfinite(value):
+            raise ScenarioError(f"{where}: [thresholds] {key} must be a number, not {value}")
+    return table
+
+
+def _check_latency(latency_us: int, what: str) -> None:
+    if not 1 <= latency_us <= MAX_LATENCY_US:
+        raise ScenarioError(f"{what} must be 1 to {MAX_LATENCY_US}, not {latency_us}")
 
 
 def _group(table: _GroupTable, where: str) -> AgentGroup:
@@ -180,8 +223,7 @@ def _group(table: _GroupTable, where: str) -> AgentGroup:
     if table.count < 0:
         raise ScenarioError(f"{where}: agents {table.kind!r}: count must not be negative")
     latency_us = archetype.latency_us if table.latency_us is None else table.latency_us
-    if latency_us < 1:
-        raise ScenarioError(f"{where}: agents {table.kind!r}: latency_us must be at least 1")
+    _check_latency(latency_us, f"{where}: agents {table.kind!r}: latency_us")
     params = _typed(archetype.params, table.params, f"{where}: agents {table.kind!r}: params")
     return AgentGroup(table.kind, table.count, latency_us, params)
 
@@ -189,7 +231,7 @@ def _group(table: _GroupTable, where: str) -> AgentGroup:
 def _typed(params: type[Any], values: dict[str, int | float], where: str) -> Any:
     """Build the NamedTuple `params` from TOML numbers; ints may stand for floats, not the reverse.
 
-    The sign and size of each value follow its default: what is positive there must be positive here.
+    Every value lies in its range (_RANGES), and a whole number is at least 1.
     """
     defaults = params._field_defaults
     for key, value in values.items():
@@ -197,7 +239,10 @@ def _typed(params: type[Any], values: dict[str, int | float], where: str) -> Any
             raise ScenarioError(f"{where}: unknown key {key!r}; known: {', '.join(defaults)}")
         if isinstance(defaults[key], int) and not isinstance(value, int):
             raise ScenarioError(f"{where}: {key} must be a whole number, not {value}")
-        if value < 0 or (value == 0 and isinstance(defaults[key], int)):
-            raise ScenarioError(f"{where}: {key} = {value} is out of range")
+        least, greatest = _RANGES.get(key, _ANY)
+        if isinstance(defaults[key], int):
+            least = max(1, least)
+        if not least <= value <= greatest:  # refuses NaN too
+            raise ScenarioError(f"{where}: {key} = {value} is out of range: use {least:g} to {greatest:g}")
     typed = {k: float(v) if isinstance(defaults[k], float) else v for k, v in values.items()}
     return params(**typed)

@@ -57,6 +57,19 @@ def test_every_mode_gives_the_same_digest(mode, compiled):
     assert run_python(_DIGEST, STORMDESK_JIT=mode) == f"{compiled} {compiled} {book.digest()}\n"
 
 
+_SHORT_ARRAY = """
+from engine.book import HotBook
+from tests.book.streams import event
+book = HotBook()
+book._levels = book._levels[:1].copy()
+book.apply(event(1, 1, 0, 100, 5))
+"""
+
+
+def test_the_checked_mode_catches_an_index_out_of_bounds():
+    assert "IndexError: index is out of bounds" in run_python(_SHORT_ARRAY, STORMDESK_JIT="checked")
+
+
 def test_an_unknown_mode_is_refused_by_name():
     error = run_python("import engine.book.compiler", STORMDESK_JIT="yes")
     assert "UsageError: STORMDESK_JIT is 'yes'; it can be 1" in error

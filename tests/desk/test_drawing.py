@@ -13,7 +13,7 @@ from rich.color import Color
 from rich.console import Console
 from rich.style import Style
 
-from desk.draw import bar_from_left, bar_from_right, braille, chart, fit, spark
+from desk.draw import bar_from_left, bar_from_right, chart, fit, spark
 from desk.formats import (
     bytes_text,
     clean,
@@ -104,8 +104,7 @@ def test_bars_fill_their_width_and_show_anything_above_zero(value: float, scale:
 def test_sparklines_and_charts_keep_their_shape(values: list[float], width: int) -> None:
     samples = np.array(values, dtype=np.float64)
     assert len(spark(samples, width)) == width
-    for lines in (chart(samples, width, 3), braille(samples, width, 3)):
-        assert [len(line) for line in lines] == [width] * 3
+    assert [len(line) for line in chart(samples, width, 3)] == [width] * 3
 
 
 def test_a_sparkline_reaches_from_low_to_high() -> None:

@@ -209,4 +209,3 @@ def test_no_key_needs_a_terminal_that_ssh_does_not_give() -> None:
 def test_the_readme_table_holds_every_binding() -> None:
     text = keys_as_markdown()
     assert all(binding.help in text for binding in BINDINGS)
-

@@ -48,7 +48,7 @@ class MatchingMachine(RuleBasedStateMachine):
         self.market.finish()
 
 
-MatchingMachine.TestCase.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
+MatchingMachine.TestCase.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)
 TestMatchingMachine = MatchingMachine.TestCase
 
 

@@ -1,0 +1,174 @@
+"""The command line is a contract: words, exit codes, formats."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from desk import cli
+from tests.book.streams import journal_stream
+
+ROOT = Path(__file__).parents[2]
+
+
+class Outcome(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Stormdesk = Callable[..., Outcome]
+
+
+@pytest.fixture
+def stormdesk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Stormdesk:
+    """Call the command in this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: str) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["stormdesk", *words])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        code = end.value.code
+        out, err = capfd.readouterr()
+        return Outcome(code if isinstance(code, int) else 0 if code is None else 1, out, err)
+
+    return call
+
+
+def run(stormdesk: Stormdesk, *words: str) -> dict[str, object]:
+    outcome = stormdesk("run", "--headless", "--scenario", "minimal", "--format", "json", *words)
+    assert outcome.code == 0, outcome.err
+    result = json.loads(outcome.out)
+    assert isinstance(result, dict)
+    return result
+
+
+def test_version_is_printed(stormdesk: Stormdesk) -> None:
+    assert stormdesk("--version").out.startswith("stormdesk ")
+
+
+@pytest.mark.parametrize(
+    "command", ["run", "replay", "verify", "runs", "bot", "digest", "inspect", "doctor", ""]
+)
+def test_every_command_has_help(command: str, stormdesk: Stormdesk) -> None:
+    outcome = stormdesk(*command.split(), "--help")
+    assert outcome.code == 0
+    assert "Usage" in outcome.out
+
+
+def test_a_headless_run_prints_ids_digests_and_verdict_and_verifies(stormdesk: Stormdesk) -> None:
+    result = run(stormdesk, "--for", "6s", "--storm", "crash@1s:0.5x5s", "--target", "agent")
+    assert {"run", "event_digest", "book_digest", "events", "events_per_s", "verdict"} <= result.keys()
+    assert (Path("runs") / str(result["run"]) / "run.yaml").is_file()
+    verified = stormdesk("verify", str(result["run"]))
+    assert verified.code == 0, verified.out
+    listed = stormdesk("runs", "--format", "json")
+    assert json.loads(listed.out)[0]["run"] == result["run"]
+    assert str(result["run"]) in stormdesk("runs").out
+
+
+def test_verify_exits_with_1_and_names_the_place_after_a_flipped_byte(stormdesk: Stormdesk) -> None:
+    result = run(stormdesk, "--for", "3s")
+    segment = next((Path(str(result["path"])) / "journal").iterdir())
+    data = bytearray(segment.read_bytes())
+    data[len(data) // 2] ^= 1
+    segment.write_bytes(data)
+    verified = stormdesk("verify", str(result["run"]), "--format", "json")
+    assert verified.code == 1
+    assert "byte" in json.loads(verified.out)["first_difference"]
+
+
+def test_severity_0_gives_the_digest_of_a_run_without_a_storm(stormdesk: Stormdesk) -> None:
+    plain = run(stormdesk, "--for", "8s", "--no-record")
+    storm = run(stormdesk, "--for", "8s", "--no-record", "--storm", "crash@2s:0x5s")
+    real = run(stormdesk, "--for", "8s", "--no-record", "--storm", "crash@2s:0.5x5s")
+    assert storm["event_digest"] == plain["event_digest"] != real["event_digest"]
+
+
+def test_two_processes_with_other_hash_seeds_give_the_same_digests(tmp_path: Path) -> None:
+    digests = []
+    for hash_seed in ("0", "4242"):
+        done = subprocess.run(
+            [sys.executable, "-m", "desk", "run", "--headless", "--seed", "7", "--for", "5s", "--no-record"]
+            + ["--storm", "ignition@1s:0.7x5s", "--format", "json"],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            check=True,
+            timeout=60,
+        )
+        result = json.loads(done.stdout)
+        digests.append((result["event_digest"], result["book_digest"], result["events"]))
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["run", "--headless"], "--for"),
+        (["run", "--headless", "--for", "5"], "500ms"),
+        (["run", "--headless", "--for", "5s", "--scenario", "nosuch"], "balanced"),
+        (["run", "--headless", "--for", "5s", "--speed", "0.01"], "0.1"),
+        (["run", "--headless", "--for", "5s", "--storm", "rain@1s:0.5x5s"], "crash"),
+        (["run", "--headless", "--for", "5s", "--storm", "crash@1s:1.5x5s"], "severity"),
+        (["run", "--headless", "--for", "5s", "--storm", "crash@1s:nanx5s"], "severity"),
+        (["run", "--headless", "--for", "5s", "--storm", "crash@1s:0.5x500s"], "duration"),
+        (["run", "--headless", "--for", "5s", "--source", "nosuch.gz"], "nosuch.gz"),
+        (["run", "--headless", "--for", "5s", "--source", "sample", "--scenario", "minimal"], "--scenario"),
+        (["run", "--headless", "--for", "5s", "--target", "ftp://x"], "http"),
+        (["verify", "nosuch"], "stormdesk runs"),
+        (["replay", "../../etc"], "stormdesk runs"),
+        (["run", "--seed", "-1"], "seed"),
+        (["nosuch"], "nosuch"),
+    ],
+)
+def test_wrong_use_exits_with_2_and_says_what_would_work(
+    words: list[str], hint: str, stormdesk: Stormdesk
+) -> None:
+    outcome = stormdesk(*words)
+    assert outcome.code == 2
+    assert hint in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_a_damaged_events_file_exits_with_1(stormdesk: Stormdesk, tmp_path: Path) -> None:
+    file = tmp_path / "cut.events.bin"
+    file.write_bytes(bytes(41))
+    outcome = stormdesk("digest", str(file))
+    assert outcome.code == 1
+    assert "40" in outcome.err
+
+
+@pytest.mark.parametrize("book", ["hot", "reference"])
+def test_digest_prints_what_the_book_holds(book: str, stormdesk: Stormdesk, tmp_path: Path) -> None:
+    file = tmp_path / "journal.events.bin"
+    file.write_bytes(journal_stream(5_000).tobytes())
+    outcome = stormdesk("digest", str(file), "--book", book, "--format", "json")
+    result = json.loads(outcome.out)
+    assert (result["digest"], result["live_orders"]) == ("0x838bee05028a68e4", 5_000)
+
+
+def test_the_sample_runs_without_anything_else_and_verifies(stormdesk: Stormdesk) -> None:
+    outcome = stormdesk(
+        "run", "--headless", "--source", "sample", "--for", "10s", "--storm", "crash@5s:0.8x5s",
+        "--format", "json",
+    )  # fmt: skip
+    result = json.loads(outcome.out)
+    assert result["gaps"] == 0
+    assert result["divergence_count"] > 0
+    assert stormdesk("verify", result["run"]).code == 0
+
+
+def test_doctor_prints_its_findings(stormdesk: Stormdesk) -> None:
+    names = {check["name"] for check in json.loads(stormdesk("doctor", "--format", "json").out)}
+    assert {"terminal", "colours", "compiled core", "runs"} <= names

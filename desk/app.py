@@ -54,6 +54,8 @@ class DeskOptions:
     stop_host: bool = True
     """Stop the host on the way out."""
     clock_ns: Callable[[], int] = monotonic_ns
+    on_ready: Callable[[], object] | None = None
+    """Called when the first screen has been drawn."""
 
 
 def _from_thread(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
@@ -138,6 +140,8 @@ class DeskApp(App[None]):
         if isinstance(driver, DeskDriver):
             loop = asyncio.get_running_loop()
             driver.on_lost(lambda: _from_thread(loop, self.leave))
+        if self.options.on_ready is not None:
+            self.call_after_refresh(self.options.on_ready)
         if self.options.timer:
             self.set_interval(self.bridge.governor.period_ns / 1e9, self.bridge.tick)
 

@@ -244,6 +244,13 @@ def _tick(line: Line) -> Parsed:
     return Parsed(f"{ticks} ticks a ladder row", lambda actions: actions.group_ticks(ticks))
 
 
+def _api(line: Line) -> Parsed:
+    line.at_most(0)
+    url = line.frame.host.api_url
+    said = "the order API is not open (yet)" if url is None else f"bots connect to {url}"
+    return Parsed(said, lambda actions: actions.tell(said))
+
+
 def _plain(preview: str, run: Callable[[Actions], None]) -> Callable[[Line], Parsed]:
     def parse_plain(line: Line) -> Parsed:
         line.at_most(0)
@@ -271,6 +278,7 @@ VERBS: dict[str, Verb] = {
     "ack": Verb("ack", "acknowledges alerts", _plain("acknowledges all alerts", Actions.acknowledge)),
     "panel": Verb("panel NAME", "focuses a panel", _panel, (PANELS,)),
     "tick": Verb("tick N", "ticks in one ladder row", _tick, (("1", "10", "100", "1000"),)),
+    "api": Verb("api", "says where bots connect", _api),
     "theme": Verb("theme NAME", "sets the colours", _theme, (tuple(THEMES),)),
     "help": Verb("help", "opens help", _plain("opens help", Actions.help)),
     "quit": Verb("quit", "ends the session", _plain("ends the session", Actions.quit)),

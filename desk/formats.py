@@ -83,6 +83,8 @@ class Units:
         text = f"{value:.{decimals}f}"
         if lots and not text.strip("-0."):  # a dust quantity must not read as nothing
             text = "<" + f"{10.0**-decimals:.{decimals}f}"[1:]
+        if len(mark + text) > width:  # rounding has added a digit
+            return mark + compact(value)
         return mark + text
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Event
 from typing import Any, NamedTuple
 
 from engine.core.clock import NS_PER_S, monotonic_ns

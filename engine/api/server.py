@@ -49,17 +49,27 @@ JOIN_TIMEOUT_S = 3.0
 GRACE_S = 1
 """How long connections get to end when the server stops."""
 START_POLL_S = 0.005
+START_PATIENCE_S = 5.0
+"""How long the thread waits for `after`."""
 
 
 class OrderApi:
     """Serves `host` (engine.api.gateway.OrderHost) on http://{host_name}:{port}.
 
+    With `after`, the thread imports and serves only once that event is set (or has been waited for long
+    enough): connections that come before wait in the port's queue.
     Raises UsageError for an address beyond loopback without a token; `start()` raises it when the port is
     taken. The libraries are imported by the server's thread: the desk is on the screen first.
     """
 
     def __init__(
-        self, host: OrderHost, *, host_name: str = "127.0.0.1", port: int = 0, token: str | None = None
+        self,
+        host: OrderHost,
+        *,
+        host_name: str = "127.0.0.1",
+        port: int = 0,
+        token: str | None = None,
+        after: threading.Event | None = None,
     ) -> None:
         self._loopback = _is_loopback(host_name)
         if not self._loopback and not token:
@@ -71,6 +81,7 @@ class OrderApi:
         self._host_name = host_name
         self._port = port
         self._token = token
+        self._after = after
         self._address: str | None = None
         self._url: str | None = None
         self._error: str | None = None
@@ -154,6 +165,8 @@ class OrderApi:
     # -- on the server's thread ----------------------------------------------------------------------------
 
     def _run(self, listener: socket.socket) -> None:
+        if self._after is not None:
+            self._after.wait(START_PATIENCE_S)
         try:
             asyncio.run(self._serve(listener))
         except Exception as error:  # reported where the desk can show it; a thread has no other way

@@ -120,8 +120,14 @@ def _compare(start: int, end: int, thresholds: Thresholds) -> Verdict:
     else:
         name, limit = "TARGET_INTACT", damaged
     relation = "below" if delta < limit else "not below"
-    reason = f"delta {delta / 1_000_000:.6f} is {relation} {float(limit) / 1_000_000:.6f}"
+    reason = f"delta {_said(delta)} is {relation} {_said(limit)}"
     return Verdict(name, delta, reason, start, end)
+
+
+def _said(millionths: int | Fraction) -> str:
+    """Units with two decimals, or as many more as the value has (six at the most)."""
+    text = f"{float(millionths) / 1_000_000:.6f}"
+    return text.rstrip("0").ljust(text.index(".") + 3, "0")
 
 
 def _limit_millionths(absolute: float, fraction: float | None, start_millionths: int) -> Fraction:

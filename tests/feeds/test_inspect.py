@@ -1,0 +1,148 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.core.errors import UsageError
+from engine.core.types import EVENT_DTYPE, EventType, pack_event
+from engine.feeds.formats import FileFormat, count_itch_messages, detect_format
+from engine.feeds.inspect import MAX_GAPS_NAMED, inspect_file, inspection_json, inspection_text
+from tests.feeds.captures import MadeMarket, depth, line, trade, write
+
+
+def events(count: int) -> bytes:
+    kinds = (EventType.ADD, EventType.CANCEL)
+    return b"".join(
+        pack_event(i, 100 + i % 5, 1 + i, 1 + i // 2, 1, kinds[i % 2], i % 2) for i in range(count)
+    )
+
+
+def itch_frame(letter: str, length: int) -> bytes:
+    return length.to_bytes(2, "big") + letter.encode() + bytes(length - 1)
+
+
+ITCH = itch_frame("S", 12) + itch_frame("A", 36) * 3 + itch_frame("D", 19)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_capture_is_described_whole(tmp_path: Path, packed: bool) -> None:
+    path = write(tmp_path / "whatever.bin", MadeMarket(seed=1).lines, packed=packed)
+    inspection = inspect_file(path)
+    assert inspection.format is FileFormat.BINANCE
+    assert inspection.is_gzip is packed
+    facts = inspection.capture
+    assert facts is not None
+    assert facts.instrument.symbol == "BTCUSDT"
+    assert facts.sequence_gaps == facts.book.gaps == facts.book.crossed_states == 0
+    assert facts.agreement.share_equal == 1.0
+    assert facts.book.is_synchronised
+    assert facts.exchange_ahead_ms == 1000
+    assert facts.start_utc == "2024-08-08T23:54:13.000Z"
+    assert facts.rates.peak == sum(facts.streams.values())
+
+
+def test_gaps_and_drops_are_named_with_their_place(tmp_path: Path) -> None:
+    lines = [depth(1, 5), b"nonsense", *(depth(10 * n, 10 * n + 1, at_ms=n) for n in range(1, 30))]
+    inspection = inspect_file(write(tmp_path / "a", lines))
+    facts = inspection.capture
+    assert facts is not None
+    assert facts.sequence_gaps == 29
+    assert len(facts.first_gaps) == MAX_GAPS_NAMED
+    assert (facts.first_gaps[0].expected, facts.first_gaps[0].got) == (6, 10)
+    assert not facts.book.is_synchronised
+    text = inspection_text(inspection)
+    assert "expected 6, got 10" in text
+    assert "1 x not `<local ns> <JSON>`, first in line 2" in text
+    assert "not synchronised at the end" in text
+
+
+def test_the_peak_is_the_fullest_second(tmp_path: Path) -> None:
+    lines = [trade(n, at_ms=at) for n, at in enumerate((0, 999, 1000, 1001, 1999, 4000))]
+    facts = inspect_file(write(tmp_path / "a", lines)).capture
+    assert facts is not None
+    assert (facts.rates.peak, facts.rates.peak_at_s, facts.rates.mean) == (3, 1, 1.5)
+
+
+def test_an_inspection_is_json_with_named_fields(tmp_path: Path) -> None:
+    inspection = inspect_file(write(tmp_path / "a", [*MadeMarket(seed=1).lines, b"x", depth(1, 99999)]))
+    plain = json.loads(json.dumps(inspection_json(inspection)))
+    assert plain["format"] == "Binance capture"
+    assert plain["capture"]["agreement"]["quotes"] > 0
+    assert plain["capture"]["dropped"][0]["lines"] == 1
+    assert plain["capture"]["first_gaps"][0]["got"] == 1
+    assert plain["events"] is None
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_event_file_is_told_by_content_and_digested(tmp_path: Path, packed: bool) -> None:
+    path = tmp_path / ("a.bin.gz" if packed else "a.bin")
+    write(path, [], packed=packed)
+    data = events(1000)
+    if packed:
+        import gzip
+
+        data = gzip.compress(data)
+    path.write_bytes(data)
+    inspection = inspect_file(path)
+    assert inspection.format is FileFormat.EVENTS
+    facts = inspection.events
+    assert facts is not None
+    assert (facts.events, facts.by_type) == (1000, {"ADD": 500, "CANCEL": 500})
+    assert "book digest" in inspection_text(inspection)
+
+
+def test_a_cut_off_event_file_is_a_named_problem(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(events(100)[:-7])
+    inspection = inspect_file(path)
+    assert inspection.format is FileFormat.EVENTS
+    assert inspection.problem is not None
+    assert "problem" in inspection_text(inspection)
+
+
+def test_itch_messages_are_counted_by_their_framing(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(ITCH + itch_frame("z", 5) + itch_frame("X", 22) + b"\x00\x17X")
+    counts = count_itch_messages(path)
+    assert counts.messages == 7
+    assert counts.by_type == {"S system event": 1, "A add order": 3, "D order delete": 1, "X order cancel": 1}
+    assert (counts.unknown_type, counts.wrong_length, counts.cut_off_bytes) == (1, 1, 3)
+    path.write_bytes(ITCH)
+    inspection = inspect_file(path)
+    assert inspection.format is FileFormat.ITCH
+    assert "A add order" in inspection_text(inspection)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"hello",
+        b"\x00" * 4000,
+        b"\xff" * 4000,
+        ITCH + itch_frame("A", 35),
+        line({"channel": "l2Book", "data": {}}),
+        np.zeros(3, EVENT_DTYPE).tobytes(),
+    ],
+)
+def test_anything_else_is_unknown(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(content)
+    inspection = inspect_file(path)
+    assert inspection.format is FileFormat.UNKNOWN
+    assert "unknown" in inspection_text(inspection)
+
+
+def test_damage_is_part_of_the_answer_and_a_missing_file_is_not(tmp_path: Path) -> None:
+    path = write(tmp_path / "a", MadeMarket(seed=1).lines, packed=True)
+    path.write_bytes(path.read_bytes()[:-300])
+    inspection = inspect_file(path)
+    assert inspection.problem is not None
+    assert "damaged gzip" in inspection.problem
+    with pytest.raises(UsageError):
+        inspect_file(tmp_path / "nothing")
+
+
+def test_a_format_is_found_below_blank_and_bad_lines(tmp_path: Path) -> None:
+    assert detect_format(write(tmp_path / "a", [b"", b"junk", trade(1)])) is FileFormat.BINANCE

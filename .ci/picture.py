@@ -36,7 +36,8 @@ async def picture(runs: Path) -> str:
             runs_root=runs, target="agent", record=True, storms=tuple(parse_storm(text) for text in STORMS)
         ),
     )
-    app = DeskApp(host, options=DeskOptions(coach=False, timer=False, stop_host=False, clock_ns=lambda: host.session.now_ns))
+    options = DeskOptions(coach=False, timer=False, stop_host=False, clock_ns=lambda: host.session.now_ns)
+    app = DeskApp(host, options=options)
     async with app.run_test(size=SIZE) as pilot:
         await pilot.press("C", "4")
         while host.session.now_ns < UNTIL_NS:

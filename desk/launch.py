@@ -84,9 +84,17 @@ def open_desk(launch: Launch, *, record: bool, api_port: int) -> int:
 
     config = load_config()
     host = SessionHost(launch.config, launch.options(record=record))
-    host.run_thread()
-    with surroundings(host, launch.target, api_port=api_port):
-        return run_desk(host, fps=config.fps, theme=config.theme, coach=config.coach, keys=config.keys)
+    drawn = Event()
+    with surroundings(host, launch.target, api_port=api_port, after=drawn):
+        host.run_thread()
+        return run_desk(
+            host,
+            fps=config.fps,
+            theme=config.theme,
+            coach=config.coach,
+            keys=config.keys,
+            on_ready=drawn.set,
+        )
 
 
 def open_replay(run: str, *, out: Path | None, source: str | None) -> int:

@@ -44,7 +44,7 @@ def _capture_lines(facts: CaptureFacts) -> list[_Line]:
         (
             "instrument",
             f"{instrument.symbol}  tick {instrument.tick_size}  lot {instrument.lot_size} "
-            f"({instrument.currency})  median trade {instrument.unit_lots:,} lots",
+            f"({instrument.currency})  mean trade {instrument.unit_lots:,} lots",
         ),
         ("time", f"{facts.start_utc} to {facts.end_utc}, {facts.duration_s:,.3f} s"),
         ("contents", ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items())),

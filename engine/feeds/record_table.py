@@ -50,7 +50,7 @@ class Grid(NamedTuple):
 
     tick_size: Decimal
     lot_size: Decimal
-    median_trade_lots: int
+    mean_trade_lots: int
     """The upper one of two middles; 0 without trades."""
 
 
@@ -134,9 +134,8 @@ class RecordTable:
         quantities //= 10**qty_exponent
         rows = self._columns()
         trade_lots = quantities[rows[rows[:, _KIND] == _TRADE, _START]]
-        middle = len(trade_lots) // 2
-        median = int(np.partition(trade_lots, middle)[middle]) if len(trade_lots) else 0
-        return Grid(step_size(price_exponent), step_size(qty_exponent), median)
+        mean = int(trade_lots.sum()) // len(trade_lots) if len(trade_lots) else 0
+        return Grid(step_size(price_exponent), step_size(qty_exponent), mean)
 
     def time_ns(self, index: int) -> int:
         """Session time of this row's record."""

@@ -101,7 +101,7 @@ class HistoricalSource:
 
     @property
     def instrument(self) -> Instrument:
-        """Symbol of the records; steps = finest decimals that occur; unit = median trade, at least 1 lot."""
+        """Symbol of the records; steps = finest decimals that occur; unit = mean trade, at least 1 lot."""
         return self._facts.instrument
 
     @property
@@ -248,7 +248,7 @@ def _settle(path: Path, sha256: str, unpacked_bytes: int, decoder: CaptureDecode
             tick_size=grid.tick_size,
             lot_size=grid.lot_size,
             currency=_currency(symbol),
-            unit_lots=max(1, grid.median_trade_lots),
+            unit_lots=max(1, grid.mean_trade_lots),
         ),
         epoch_ns=decoder.epoch_ns,
         duration_ns=table.last_time_ns,

@@ -140,7 +140,7 @@ class MadeMarket:
     def _change_one_level(self) -> None:
         self._id += 1 + (self._draw.below(5) if self._futures else 0)
         side = Side(self._draw.below(2))
-        price = 1000 + self._draw.between(1, 12) * (1 if side == Side.ASK else -1)
+        price = 1000 + self._near() * (1 if side == Side.ASK else -1)
         qty = self._draw.below(3) * self._draw.between(1, 50)
         book = self.sides[side]
         if qty:
@@ -148,6 +148,10 @@ class MadeMarket:
         elif len(book) > 1:
             book.pop(price, None)
         self._changed[side][price] = None
+
+    def _near(self) -> int:
+        """Distance from the middle, small ones more often: the top should move."""
+        return 1 + self._draw.below(1 + self._draw.below(12))
 
     def _send(self, step: int) -> None:
         sides = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -147,9 +148,7 @@ def test_what_a_storm_takes_of_historys_liquidity_is_divergence() -> None:
 
 
 def test_a_hole_in_the_sequence_halts_history_with_a_report(tmp_path: Path) -> None:
-    import gzip
-
-    lines = gzip.open(sample_path(), "rt").read().splitlines()
+    lines = gzip.decompress(sample_path().read_bytes()).decode().splitlines()
     depth = [i for i, line in enumerate(lines) if '"depthUpdate"' in line]
     del lines[depth[100]]
     damaged = tmp_path / "hole.jsonl"

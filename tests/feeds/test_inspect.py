@@ -1,3 +1,4 @@
+import gzip
 import json
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def test_a_capture_is_described_whole(tmp_path: Path, packed: bool) -> None:
     assert facts.agreement.share_equal == 1.0
     assert facts.book.is_synchronised
     assert facts.exchange_ahead_ms == 1000
-    assert facts.start_utc == "2024-08-08T23:54:13.000Z"
+    assert facts.start_utc.startswith("2024-08-08T23:54:13.")
     assert facts.rates.peak == sum(facts.streams.values())
 
 
@@ -77,13 +78,7 @@ def test_an_inspection_is_json_with_named_fields(tmp_path: Path) -> None:
 @pytest.mark.parametrize("packed", [False, True])
 def test_an_event_file_is_told_by_content_and_digested(tmp_path: Path, packed: bool) -> None:
     path = tmp_path / ("a.bin.gz" if packed else "a.bin")
-    write(path, [], packed=packed)
-    data = events(1000)
-    if packed:
-        import gzip
-
-        data = gzip.compress(data)
-    path.write_bytes(data)
+    path.write_bytes(gzip.compress(events(1000)) if packed else events(1000))
     inspection = inspect_file(path)
     assert inspection.format is FileFormat.EVENTS
     facts = inspection.events

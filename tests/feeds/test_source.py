@@ -32,7 +32,7 @@ def test_a_source_knows_its_instrument_and_extent(tmp_path: Path) -> None:
     assert source.instrument.tick_size == Decimal("0.01")
     assert source.instrument.lot_size == Decimal("0.001")
     assert source.instrument.currency == "USD"
-    assert source.instrument.unit_lots == 500
+    assert source.instrument.unit_lots == 2501  # the mean of 500, 3 and 7000
     assert source.epoch_ns == EPOCH_NS
     assert source.duration_ns == 1_500_000_000
     assert not source.starts_without_snapshot
@@ -56,8 +56,15 @@ def test_a_futures_capture_is_told_by_its_content(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("symbol", "currency"),
-    [("BTCUSDT", "USD"), ("ETHUSDC", "USD"), ("BNBBUSD", "USD"), ("BTCFDUSD", "USD"), ("ETHBTC", "BTC")]
-    + [("BTCEUR", "EUR"), ("BTCUSDT_240927", "USD")],
+    [
+        ("BTCUSDT", "USD"),
+        ("ETHUSDC", "USD"),
+        ("BNBBUSD", "USD"),
+        ("BTCFDUSD", "USD"),
+        ("ETHBTC", "BTC"),
+        ("BTCEUR", "EUR"),
+        ("BTCUSDT_240927", "USD"),
+    ],
 )
 def test_dollar_like_quotes_count_as_dollars(tmp_path: Path, symbol: str, currency: str) -> None:
     source = open_source(write(tmp_path / "a", [trade(1, s=symbol)]))

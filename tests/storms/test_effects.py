@@ -40,10 +40,12 @@ def observed() -> dict[Case, Observed]:
 
 
 @pytest.mark.parametrize("kind", list(StormKind))
-def test_the_stated_effect_is_there_in_19_of_20_pairs(kind: StormKind, observed: dict[Case, Observed]) -> None:
+def test_the_stated_effect_is_there_in_19_of_20_pairs(
+    kind: StormKind, observed: dict[Case, Observed]
+) -> None:
     effects = [effect(kind, observed[seed, kind, 0.8], observed[seed, None, 0.0]) for seed in SEEDS]
     there = sum(value >= EFFECT_IS_THERE[kind] for value in effects)
-    print(f"{kind.name}: there in {there} of {len(effects)}, mean {mean(effects):.2f}, least {min(effects):.2f}")
+    print(f"{kind.name}: {there} of {len(effects)}, mean {mean(effects):.2f}, least {min(effects):.2f}")
     assert there >= 19
 
 
@@ -60,7 +62,8 @@ def test_more_severity_is_more_effect_in_the_mean(kind: StormKind, observed: dic
 
 def test_the_demo_bot_loses_more_in_a_crash_in_18_of_20_pairs(observed: dict[Case, Observed]) -> None:
     losses = [
-        observed[seed, StormKind.CRASH, 0.9].target_pnl - observed[seed, None, 0.0].target_pnl for seed in SEEDS
+        observed[seed, StormKind.CRASH, 0.9].target_pnl - observed[seed, None, 0.0].target_pnl
+        for seed in SEEDS
     ]
     worse = sum(loss < 0 for loss in losses)
     print(f"demo bot: worse in {worse} of {len(losses)}, mean {mean(losses) / 1e8:.2f} USD")

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from desk.actions import Actions
-from desk.formats import UNKNOWN, decimal_text, parse_duration_ns, time_text, units_of
+from desk.formats import UNKNOWN, decimal_text, time_text, units_of
 from desk.layout import PANELS
 from desk.theme import THEMES
 from desk.view import DURATION_RANGE_S
 from engine.core.clock import NS_PER_S
+from engine.core.durations import parse_duration_ns
 from engine.core.errors import UsageError
 from engine.core.types import Side, StormKind
 from engine.frame import Frame, LevelView
@@ -308,7 +309,7 @@ def _number(word: Word) -> Decimal:
 
 def _duration_ns(word: Word) -> int:
     try:
-        return parse_duration_ns(word.text)
+        return parse_duration_ns(word.text, bare_seconds=True)
     except ValueError as error:
         raise wrong(word, str(error)) from None
 

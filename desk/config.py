@@ -1,10 +1,10 @@
 """The user's own settings: one small TOML file, all of it optional.
 
-    theme = "classic"          # default, classic, high-contrast
-    fps = 10                   # pictures a second at the most
-    coach = false              # no first steps
-    [keys]                     # binding id = key; `?` in the desk shows the ids
-    stop_storms = "0"
+theme = "classic"          # default, classic, high-contrast
+fps = 10                   # pictures a second at the most
+coach = false              # no first steps
+[keys]                     # binding id = key; `?` in the desk shows the ids
+stop_storms = "0"
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ A price or quantity is formatted from its integer, so what is shown is exact.
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import lru_cache
 from math import isnan
 
@@ -23,7 +23,6 @@ __all__ = [
     "decimal_text",
     "duration_ns_text",
     "money",
-    "parse_duration_ns",
     "plain",
     "time_text",
     "units_of",
@@ -167,26 +166,6 @@ def duration_ns_text(value_ns: int | None) -> str:
             scaled = value_ns / divisor
             return f"{scaled:.{0 if suffix == 'ns' or scaled >= 99.95 else 1}f}{suffix}"
     raise AssertionError("seconds always match")
-
-
-def parse_duration_ns(text: str) -> int:
-    """`500ms`, `20s`, `2m`, `1m30s`, `1h`; a bare number is seconds. Raises ValueError otherwise."""
-    units = {"ms": NS_PER_MS, "s": NS_PER_S, "m": 60 * NS_PER_S, "h": 3600 * NS_PER_S}
-    total, number, rest = Decimal(0), "", text.strip().lower()
-    if not rest:
-        raise ValueError("a duration is missing; for example 20s, 500ms or 1m30s")
-    while rest:
-        number = rest[: len(rest) - len(rest.lstrip("0123456789."))]
-        rest = rest[len(number) :]
-        suffix = next((name for name in ("ms", "s", "m", "h") if rest.startswith(name)), None)
-        if suffix is None and rest:
-            raise ValueError(f"{text!r} is not a duration; for example 20s, 500ms or 1m30s")
-        rest = rest[len(suffix or "") :]
-        try:
-            total += Decimal(number) * units[suffix or "s"]
-        except InvalidOperation:
-            raise ValueError(f"{text!r} is not a duration; for example 20s, 500ms or 1m30s") from None
-    return int(total)
 
 
 def decimal_text(value: Decimal) -> str:

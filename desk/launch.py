@@ -8,6 +8,7 @@ from threading import Event
 from typing import Any, NamedTuple
 
 from engine.core.clock import NS_PER_S, monotonic_ns
+from engine.core.durations import parse_duration_ns
 from engine.core.errors import UsageError
 from engine.host.live import LiveOptions, SessionHost
 from engine.host.paced import check_speed
@@ -15,7 +16,7 @@ from engine.host.service import surroundings
 from engine.recording.run_directory import resolve_run, runs_root
 from engine.scenarios.loader import history_scenario, load_scenario
 from engine.session import SessionConfig
-from engine.storms.base import StormRequest, parse_duration_ns, parse_storm
+from engine.storms.base import StormRequest, parse_storm
 
 __all__ = ["Launch", "open_desk", "open_replay", "run_headless"]
 

@@ -87,6 +87,5 @@ def runs_text(table: list[dict[str, Any]]) -> str:
         rows.append(["–" if cell is None else str(cell) for cell in cells])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )

@@ -221,7 +221,9 @@ class Command(NamedTuple):
         """The command in these 64 bytes. Raises ValueError on another length or an unknown kind."""
         if len(data) != COMMAND_BYTES:
             raise ValueError(f"a command has {COMMAND_BYTES} bytes, not {len(data)}")
-        seq, time_ns, kind, side, tif, storm, account, flags, order_id, price, qty, a, b = _COMMAND.unpack(data)
+        seq, time_ns, kind, side, tif, storm, account, flags, order_id, price, qty, a, b = _COMMAND.unpack(
+            data
+        )
         return cls(
             kind=CommandKind(kind),
             time_ns=time_ns,

@@ -51,7 +51,7 @@ class Grid(NamedTuple):
     tick_size: Decimal
     lot_size: Decimal
     mean_trade_lots: int
-    """The upper one of two middles; 0 without trades."""
+    """Rounded down; 0 without trades."""
 
 
 class RecordTable:
@@ -133,8 +133,8 @@ class RecordTable:
         prices //= 10**price_exponent
         quantities //= 10**qty_exponent
         rows = self._columns()
-        trade_lots = quantities[rows[rows[:, _KIND] == _TRADE, _START]]
-        mean = int(trade_lots.sum()) // len(trade_lots) if len(trade_lots) else 0
+        trade_lots = quantities[rows[rows[:, _KIND] == _TRADE, _START]].tolist()
+        mean = sum(trade_lots) // len(trade_lots) if trade_lots else 0
         return Grid(step_size(price_exponent), step_size(qty_exponent), mean)
 
     def time_ns(self, index: int) -> int:

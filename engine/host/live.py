@@ -23,7 +23,7 @@ from engine.rebuild import header_for
 from engine.recording.recompute import new_storm_entries, take_checkpoint, take_tick
 from engine.recording.recorder import Recorder, TargetSummary
 from engine.recording.verdict import EquityRecord, Verdict
-from engine.session import Session, SessionConfig, storm_command
+from engine.session import Session, SessionConfig, check_command, storm_command
 from engine.storms.base import StormRequest
 from engine.target.contract import TargetStatus
 
@@ -93,7 +93,8 @@ class SessionHost(PacedHost):
         tif: int = TimeInForce.GTC,
         client_id: int = 0,
     ) -> bool:
-        """Send an order (price 0 = market); False when the queue is full."""
+        """Send an order (price 0 = market); False when the queue is full. Raises UsageError for
+        what can be no order (account, side, time in force)."""
         return self._ask_input(
             Command(
                 kind=CommandKind.SUBMIT,
@@ -141,6 +142,7 @@ class SessionHost(PacedHost):
     # -- inputs ---------------------------------------------------------------------------------------
 
     def _ask_input(self, command: Command) -> bool:
+        check_command(command)  # at the door: what is journaled must be acceptable
         return self._ask(lambda: self._input(command))
 
     def _input(self, command: Command) -> None:

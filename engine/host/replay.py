@@ -154,9 +154,7 @@ class ReplayHost(PacedHost):
                 f"the recomputed market differs from the record at {self.session.now_ns / NS_PER_S:.3f} s: "
                 "stormdesk verify tells more"
             )
-            self.session.alerts.note(
-                time_ns=self.session.now_ns, severity="critical", text=self._notice
-            )
+            self.session.alerts.note(time_ns=self.session.now_ns, severity="critical", text=self._notice)
 
     def _toggle_recording(self) -> None:
         raise UsageError("this is a recording already")

@@ -43,9 +43,7 @@ def surroundings(
 class _Company:
     """The bot and the poller, brought up by a thread of their own when there is something to wait for."""
 
-    def __init__(
-        self, host: SessionHost, api: OrderApi, target: str, after: threading.Event | None
-    ) -> None:
+    def __init__(self, host: SessionHost, api: OrderApi, target: str, after: threading.Event | None) -> None:
         self._host = host
         self._api = api
         self._target = target

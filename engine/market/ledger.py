@@ -102,5 +102,7 @@ class Ledger:
         """Positions sum to zero and cash to minus fees; anything else is a defect of ours."""
         entries = self._entries.values()
         assert sum(e.position_lots for e in entries) == 0, "positions do not sum to zero"
-        assert sum(e.cash for e in entries) == -sum(e.fees for e in entries), "cash does not sum to minus fees"
+        assert sum(e.cash for e in entries) == -sum(e.fees for e in entries), (
+            "cash does not sum to minus fees"
+        )
         assert all(e.bought_lots - e.sold_lots == e.position_lots for e in entries)

@@ -11,13 +11,14 @@ import re
 from typing import ClassVar, NamedTuple
 
 from engine.core.clock import NS_PER_MS, NS_PER_S
+from engine.core.durations import parse_duration_ns
 from engine.core.errors import StormError
 from engine.core.rng import Stream
 from engine.core.types import Account, Side, StormKind, TimeInForce
 from engine.market.exchange import Exchange
 from engine.market.orders import Order
 
-__all__ = ["MAX_DURATION_S", "MIN_DURATION_S", "Storm", "StormRequest", "parse_duration_ns", "parse_storm"]
+__all__ = ["MAX_DURATION_S", "MIN_DURATION_S", "Storm", "StormRequest", "parse_storm"]
 
 MIN_DURATION_S = 5
 MAX_DURATION_S = 120
@@ -62,15 +63,6 @@ class StormRequest(NamedTuple):
         return round(self.duration_s * NS_PER_S)
 
 
-def parse_duration_ns(text: str) -> int:
-    """`500ms`, `20s`, `2m`, `1m30s`, `1h` as ns. Raises ValueError on another form."""
-    units = {"ms": NS_PER_MS, "s": NS_PER_S, "m": 60 * NS_PER_S, "h": 3600 * NS_PER_S}
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError(f"{text!r} is not a duration: write it as 500ms, 20s, 2m or 1m30s")
-    return sum(round(float(number) * units[unit]) for number, unit in parts)
-
-
 def parse_storm(text: str) -> StormRequest:
     """`KIND@START:SEVERITYxDURATION`, e.g. `crash@20s:0.8x15s`. Raises StormError."""
     match = re.fullmatch(r"([a-z]+)@([^:]+):([^x]+)x(.+)", text)
@@ -100,7 +92,9 @@ class Storm:
     """Time between steps, +-10 %."""
     latency_ns: ClassVar[int] = 200_000
 
-    def __init__(self, *, exchange: Exchange, seed: int, request: StormRequest, lead_ticks: LeadPrice) -> None:
+    def __init__(
+        self, *, exchange: Exchange, seed: int, request: StormRequest, lead_ticks: LeadPrice
+    ) -> None:
         self.exchange = exchange
         self.request = request
         self.severity = request.severity_micro / MILLION

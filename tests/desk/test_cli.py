@@ -96,7 +96,17 @@ def test_severity_0_gives_the_digest_of_a_run_without_a_storm(stormdesk: Stormde
 
 
 def test_two_processes_with_other_hash_seeds_give_the_same_digests(tmp_path: Path) -> None:
-    options = "--seed 7 --for 5s --no-record --storm ignition@1s:0.7x5s --format json".split()
+    options = [
+        "--seed",
+        "7",
+        "--for",
+        "5s",
+        "--no-record",
+        "--storm",
+        "ignition@1s:0.7x5s",
+        "--format",
+        "json",
+    ]
     digests = []
     for hash_seed in ("0", "4242"):
         done = subprocess.run(

@@ -24,7 +24,7 @@ from engine.storms import parse_storm
 ASSETS = Path(__file__).resolve().parent.parent / ".assets"
 SIZE = (160, 48)
 STORMS = ("phantom@30s:0.6x10s", "crash@60s:0.7x20s")
-UNTIL_NS = 64 * NS_PER_S
+UNTIL_NS = 66 * NS_PER_S
 STEP_NS = 250 * NS_PER_MS
 
 
@@ -40,6 +40,9 @@ async def picture(runs: Path) -> str:
     app = DeskApp(host, options=options)
     async with app.run_test(size=SIZE) as pilot:
         await pilot.press("C", "4")
+        host.advance_to(NS_PER_S)
+        app.bridge.draw()
+        await pilot.press("-", "-")
         while host.session.now_ns < UNTIL_NS:
             host.advance_to(host.session.now_ns + STEP_NS)
             app.bridge.draw()

@@ -44,6 +44,7 @@ from engine.scenarios.loader import Scenario
 from engine.storms.base import MILLION, LeadPrice, StormRequest
 from engine.storms.catalogue import CATALOGUE
 from engine.storms.deck import StormDeck
+from engine.view import build_market_view
 
 __all__ = ["AccountInfo", "Session", "SessionConfig"]
 
@@ -204,8 +205,6 @@ class Session:
 
     def market_view(self) -> MarketView:
         """The market part of a frame."""
-        from engine.view import build_market_view
-
         return build_market_view(self)
 
     @property

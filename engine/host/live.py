@@ -189,7 +189,11 @@ class SessionHost(PacedHost):
         self._on_poll_wanted()
 
     def _hear_target(self, status: TargetStatus) -> None:
+        before = self.target.last_signal
         self.target.hear(status)
+        signal = self.target.last_signal
+        if self._recorder is not None and signal is not None and signal != before:
+            self._recorder.on_event("target_signal", self.session.now_ns, {"signal": signal})
         if status.status != "starting":
             self._input(sample_of(status))
             self._has_last_word = True

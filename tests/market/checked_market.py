@@ -22,7 +22,10 @@ FINAL = {ReportKind.CANCELLED, ReportKind.FILLED, ReportKind.REJECTED}
 
 
 class CheckedMarket:
-    """Requests as on the engine, with `check` after each; orders to change are picked by number among those that rest."""
+    """Requests as on the engine, with `check` after each.
+
+    Orders to change are picked by number among those that rest.
+    """
 
     def __init__(self) -> None:
         self.events = bytearray()

@@ -34,6 +34,8 @@ class Observed(NamedTuple):
     furthest_bps: float
     drop_bps: float
     picked_off_lots: int
+    end_mid_ticks: float
+    """25 s after the storm has ended."""
     target_pnl: int
     """Of the in-process target at the end of the run, in money units of the ledger."""
     event_digest: int
@@ -74,6 +76,7 @@ def observe(
         furthest_bps=max(abs(mid - start_mid) for mid in window) / start_mid * 10_000,
         drop_bps=(start_mid - min(window)) / start_mid * 10_000,
         picked_off_lots=_picked_off(taken, mids),
+        end_mid_ticks=mids[-1][1],
         target_pnl=session.exchange.ledger.equity(Account.TARGET, session.exchange.mark_twice_ticks),
         event_digest=session.event_digest,
     )

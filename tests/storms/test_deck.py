@@ -97,8 +97,19 @@ def test_a_stopped_storm_takes_its_orders_with_it(kind):
     session.advance(session.now_ns + NS_PER_MS)
     assert not session.storms.active
     assert not session.exchange.matching.open_orders(Account.FIRST_STORM + kind)
-    session.advance(70 * NS_PER_S) if kind is StormKind.CRASH else None
-    assert causes(session) == [(kind, "start"), (kind, "stopped")], "its planned end is not logged again"
+    assert causes(session) == [(kind, "start"), (kind, "stopped")]
+
+
+def test_the_planned_end_of_a_stopped_storm_passes_unseen():
+    session = market("minimal")
+    start(session, StormKind.PHANTOM)
+    session.advance(NS_PER_S)
+    stop(session)
+    session.advance(2 * NS_PER_S)
+    start(session, StormKind.PHANTOM, duration_s=10)
+    session.advance(8 * NS_PER_S)
+    assert StormKind.PHANTOM in session.storms.active
+    assert [cause for _, cause in causes(session)] == ["start", "stopped", "start"]
 
 
 @EVERY_KIND

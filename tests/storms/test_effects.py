@@ -23,6 +23,9 @@ EFFECT_IS_THERE = {
 }
 """Smallest value of the measure (tests/storms/effects.py) that counts as "there" at severity 0.8."""
 
+RECOVERED_BPS = 10.0
+"""A mid this close to that of the pair has recovered."""
+
 Case = tuple[int, StormKind | None, float]
 
 
@@ -68,3 +71,14 @@ def test_the_demo_bot_loses_more_in_a_crash_in_18_of_20_pairs(observed: dict[Cas
     worse = sum(loss < 0 for loss in losses)
     print(f"demo bot: worse in {worse} of {len(losses)}, mean {mean(losses) / 1e8:.2f} USD")
     assert worse >= 18
+
+
+@pytest.mark.parametrize("kind", list(StormKind))
+def test_the_market_recovers_within_25_s_of_its_end(kind: StormKind, observed: dict[Case, Observed]) -> None:
+    pairs = [(observed[seed, kind, 0.8], observed[seed, None, 0.0]) for seed in SEEDS]
+    gaps = [
+        abs(storm.end_mid_ticks - pair.end_mid_ticks) / pair.end_mid_ticks * 10_000 for storm, pair in pairs
+    ]
+    back = sum(gap <= RECOVERED_BPS for gap in gaps)
+    print(f"{kind.name}: {back} of {len(gaps)} within {RECOVERED_BPS:g} bps, furthest {max(gaps):.1f} bps")
+    assert back >= 19

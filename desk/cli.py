@@ -200,7 +200,7 @@ def digest(
     """Apply a file of events to an empty book and print its digest."""
     from desk.reports import digest_report
 
-    _print(digest_report(file, book.value), output)
+    _print(digest_report(file, "hot" if book is BookName.HOT else "reference"), output)
 
 
 @app.command()

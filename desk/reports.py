@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from engine.core.clock import NS_PER_S
 from engine.recording.run_directory import list_runs, resolve_run, runs_root
@@ -33,7 +33,7 @@ def verify_report(run: str, *, out: Path | None, source: str | None, anyway: boo
     }
 
 
-def digest_report(file: Path, book: str) -> dict[str, Any]:
+def digest_report(file: Path, book: Literal["hot", "reference"]) -> dict[str, Any]:
     """Digest of an events file."""
     from engine.book.digest_file import digest_events_file
 

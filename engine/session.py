@@ -327,9 +327,9 @@ class Session:
         if order_id is None:
             return
         if command.kind == CommandKind.CANCEL:
-            self.exchange.send_cancel(account=command.account, order_id=order_id)
+            self.exchange.cancel_now(account=command.account, order_id=order_id)
         else:
-            self.exchange.send_replace(
+            self.exchange.replace_now(
                 account=command.account,
                 order_id=order_id,
                 price_ticks=command.price_ticks,

@@ -92,6 +92,17 @@ def test_orders_of_the_desk_are_cancelled_and_replaced_by_their_client_ids(sessi
     ]
 
 
+def test_a_cancel_and_a_new_order_under_the_same_id_arrive_in_that_order(session):
+    put(session, SUBMIT)
+    wait(session)
+    put(session, Command(kind=CommandKind.CANCEL, account=DESK, order_id=1))
+    put(session, SUBMIT, price_ticks=9_001)
+    wait(session)
+    kinds = [r.kind for r in session.reports(DESK, 0)]
+    assert kinds == [ReportKind.ACCEPTED, ReportKind.CANCELLED, ReportKind.ACCEPTED]
+    assert [order.price_ticks for order in session.market_view().orders] == [9_001]
+
+
 def test_market_orders_of_desk_and_bot_fill_and_show_in_ledger_and_view(session):
     for account in (DESK, TARGET):
         put(session, SUBMIT, account=account, price_ticks=0, time_in_force=TimeInForce.IOC)

@@ -158,14 +158,17 @@ class SessionHost(PacedHost):
         if not self._uncommitted:
             return
         waiting, self._uncommitted = self._uncommitted, []
-        stamped = []
-        for offset, command in enumerate(waiting):
-            if len(self._inputs) >= INPUTS_LIMIT:
-                raise UsageError(f"more than {INPUTS_LIMIT} inputs: start a new session")
-            one = self.session.stamp(command)._replace(sequence=self.session.input_count + 1 + offset)
-            self._inputs.append(one)
-            stamped.append(one)
-            if self._recorder is not None:
+        if len(self._inputs) + len(waiting) > INPUTS_LIMIT:
+            self._notice = f"refused: this session has taken its {INPUTS_LIMIT} inputs; start a new one"
+            return
+        first = self.session.input_count + 1
+        stamped = [
+            self.session.stamp(command)._replace(sequence=first + offset)
+            for offset, command in enumerate(waiting)
+        ]
+        self._inputs += stamped
+        if self._recorder is not None:
+            for one in stamped:
                 self._recorder.on_command(one)
         self._commit()
         for one in stamped:

@@ -57,8 +57,8 @@ class PacedHost:
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
         self._wake = threading.Event()
-        self._pace_wall_ns = 0
-        self._pace_session_ns = 0
+        self._pace_wall_ns = monotonic_ns()
+        self._pace_session_ns = session.now_ns
         self._chunk_ns = NS_PER_MS
         self._progress: deque[tuple[int, int]] = deque(maxlen=64)
         self._stages = {

@@ -95,10 +95,13 @@ class ReplayHost(PacedHost):
             command = self._inputs[self._next]
             self._next += 1
             self.session.accept(command)
-            if command.kind == CommandKind.TARGET_SAMPLE:
-                self._equity.observe(command)
-                self.target.take(command)
-                self.target.status = "ok" if command.flags & 1 else "unreachable"
+            self._hear_target(command)
+
+    def _hear_target(self, command: Command) -> None:
+        if command.kind == CommandKind.TARGET_SAMPLE:
+            self._equity.observe(command)
+            self.target.take(command)
+            self.target.status = "ok" if command.flags & 1 else "unreachable"
 
     def _seek(self, time_ns: int) -> None:
         self._go_to(max(0, min(time_ns, self._last_ns)))
@@ -138,9 +141,7 @@ class ReplayHost(PacedHost):
         self._equity = EquityRecord(self.header.record_from_ns)
         self.target = TargetRecord(self.header.target)
         for command in self._inputs[: self._next]:
-            if command.kind == CommandKind.TARGET_SAMPLE:
-                self._equity.observe(command)
-                self.target.take(command)
+            self._hear_target(command)
 
     # -- what was recorded ----------------------------------------------------------------------------
 

@@ -176,6 +176,14 @@ class Exchange:
             _Replace(account, order_id, price_ticks, qty_lots),
         )
 
+    def cancel_now(self, *, account: int, order_id: int) -> None:
+        """A cancel of an own order that arrives at this very moment."""
+        self._cancel_arrives(self.kernel.now_ns, _Cancel(account, order_id, 0))
+
+    def replace_now(self, *, account: int, order_id: int, price_ticks: int, qty_lots: int) -> None:
+        """A replace of an own order that arrives at this very moment."""
+        self._replace_arrives(self.kernel.now_ns, _Replace(account, order_id, price_ticks, qty_lots))
+
     def order_id_of(self, account: int, client_id: int) -> int | None:
         """The resting order that an account sent under its own id."""
         return self.matching.by_client_id.get((account, client_id))

@@ -87,7 +87,13 @@ def test_the_book_equals_the_exchanges_after_every_update(monkeypatch: pytest.Mo
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize("name", ["spot_btcusdt_20240808.jsonl.gz", "usdm_btcusdt_20240808.jsonl.gz"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "spot_btcusdt_20240808.jsonl.gz",
+        pytest.param("usdm_btcusdt_20240808.jsonl.gz", marks=pytest.mark.long),
+    ],
+)
 def test_the_book_of_a_whole_capture_equals_the_exchanges(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if not SHARED.is_dir():
         pytest.skip(f"needs {SHARED.name} beside the repository")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from decimal import Decimal
+from itertools import pairwise
 from math import sqrt
 
 import pytest
@@ -127,7 +128,7 @@ def test_realised_volatility_is_the_sample_deviation_of_one_second_returns(bench
         bench.quote(mid - 1, mid + 1)
         values.append(bench.second().realised_vol_bps)
     assert values[:2] == [None, None]
-    returns = [(b - a) / a * 10_000 for a, b in zip(mids, mids[1:], strict=False)]
+    returns = [(b - a) / a * 10_000 for a, b in pairwise(mids)]
     mean = sum(returns) / 4
     assert values[-1] == pytest.approx(sqrt(sum((r - mean) ** 2 for r in returns) / 3))
 

@@ -104,7 +104,7 @@ class ExecutionReport(NamedTuple):
 
 
 class Order:
-    """One order's life. `remaining_lots` only falls; `status` moves only along the legal edges."""
+    """One order's life. `remaining_lots` falls, but for a replace; `status` moves along the legal edges."""
 
     __slots__ = (
         "account",

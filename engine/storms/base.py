@@ -13,7 +13,7 @@ from typing import ClassVar, NamedTuple
 from engine.core.clock import NS_PER_MS, NS_PER_S
 from engine.core.durations import parse_duration_ns
 from engine.core.errors import StormError
-from engine.core.rng import Stream
+from engine.core.rng import Stream, mix64
 from engine.core.types import Account, Side, StormKind, TimeInForce
 from engine.market.exchange import Exchange
 from engine.market.orders import Order
@@ -99,7 +99,7 @@ class Storm:
         self.request = request
         self.severity = request.severity_micro / MILLION
         self.account = Account.FIRST_STORM + request.kind
-        self.rng = Stream(seed, _STREAM_BASE + (request.kind << 20) + request.seed)
+        self.rng = Stream(seed, mix64(mix64(_STREAM_BASE + request.kind) ^ request.seed))
         self.lead = lead_ticks
         self.started_ns = exchange.kernel.now_ns
         self.ends_ns = self.started_ns + request.duration_ns

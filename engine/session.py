@@ -12,7 +12,6 @@ replayed sessions see the same order of things whatever the slicing.
 from __future__ import annotations
 
 import pickle
-import struct
 from collections import deque
 from typing import Any, NamedTuple
 
@@ -22,26 +21,18 @@ from engine.agents.fundamental import Fundamental
 from engine.agents.registry import ARCHETYPES
 from engine.analytics.features import Analytics, Sample
 from engine.core.alerts import AlertStore
-from engine.core.errors import StormError, UsageError
+from engine.core.errors import UsageError
 from engine.core.rng import Stream
-from engine.core.types import (
-    Account,
-    Command,
-    CommandKind,
-    Instrument,
-    Regime,
-    Side,
-    StormKind,
-    TimeInForce,
-)
+from engine.core.types import Account, Command, CommandKind, Instrument, Regime, StormKind
 from engine.feeds.history import HistoryLead, HistoryPlayer
 from engine.feeds.source import HistoricalSource, open_source
 from engine.frame import MarketView
+from engine.inputs import check_command, storm_request
 from engine.market.exchange import Exchange
 from engine.market.kernel import Kernel
 from engine.market.orders import ExecutionReport
 from engine.scenarios.loader import Scenario
-from engine.storms.base import MILLION, LeadPrice, StormRequest
+from engine.storms.base import LeadPrice
 from engine.storms.catalogue import CATALOGUE
 from engine.storms.deck import StormDeck
 from engine.view import build_market_view
@@ -51,7 +42,6 @@ __all__ = ["AccountInfo", "Session", "SessionConfig"]
 REPORTS_KEPT = 10_000
 """Execution reports kept per external account; a reader that falls further behind sees a gap."""
 MARKERS_KEPT = 1_000
-_OF_AN_ACCOUNT = (CommandKind.SUBMIT, CommandKind.CANCEL, CommandKind.CANCEL_ALL, CommandKind.REPLACE)
 
 
 class SessionConfig(NamedTuple):
@@ -369,54 +359,3 @@ class Session:
 
     def _keep_report(self, report: ExecutionReport) -> None:
         self._reports[report.account].append(report)
-
-
-def check_command(command: Command) -> None:
-    """Raises UsageError (StormError) for what no session takes as an input.
-
-    Prices and quantities are the risk gate's business: an order with bad ones is answered by a report.
-    """
-    try:
-        command.pack()
-    except struct.error as error:
-        raise UsageError(f"{command}: a field is too large for the journal ({error})") from error
-    kind = command.kind
-    if kind in _OF_AN_ACCOUNT:
-        if command.account not in (Account.DESK, Account.TARGET):
-            raise UsageError(
-                f"account {command.account} takes no orders from outside: use the desk's or target's"
-            )
-        if command.side not in tuple(Side):
-            raise UsageError(f"side {command.side} is unknown: use 0 (bid) or 1 (ask)")
-        if command.time_in_force not in tuple(TimeInForce):
-            raise UsageError(f"time in force {command.time_in_force} is unknown: use 0 to {max(TimeInForce)}")
-    elif kind == CommandKind.STORM_START:
-        storm_request(command)
-    elif kind == CommandKind.STORM_STOP:
-        if command.storm and command.storm not in tuple(StormKind):
-            raise StormError(f"storm {command.storm} is unknown: use 1 to {max(StormKind)}, or 0 for all")
-    elif kind not in (CommandKind.TARGET_SAMPLE, CommandKind.RECORD_START, CommandKind.RECORD_STOP):
-        raise UsageError(f"a command of kind {kind} is not an input")
-
-
-def storm_request(command: Command) -> StormRequest:
-    """The storm that a STORM_START command asks for. Raises StormError out of range."""
-    if command.storm not in tuple(StormKind):
-        raise StormError(f"storm {command.storm} is unknown: use 1 to {max(StormKind)}")
-    return StormRequest(
-        kind=StormKind(command.storm),
-        severity=command.a / MILLION,
-        duration_s=command.b / 1e9,
-        seed=command.qty_lots,
-    ).checked()
-
-
-def storm_command(request: StormRequest) -> Command:
-    """The STORM_START command for a storm."""
-    return Command(
-        kind=CommandKind.STORM_START,
-        storm=request.kind,
-        a=request.severity_micro,
-        b=request.duration_ns,
-        qty_lots=request.seed,
-    )

@@ -25,6 +25,7 @@ ORDER = (
     "journal",
     "recording",
     "feeds",
+    "inputs",
     "view",
     "session",
     "rebuild",

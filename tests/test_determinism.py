@@ -17,9 +17,10 @@ from engine.agents.base import Agent
 from engine.core.clock import NS_PER_MS, NS_PER_S
 from engine.core.rng import Stream
 from engine.core.types import Account, Command, CommandKind, StormKind
+from engine.inputs import storm_command
 from engine.recording.recompute import replay_inputs
 from engine.scenarios import load_scenario
-from engine.session import Session, SessionConfig, storm_command
+from engine.session import Session, SessionConfig
 from engine.storms import StormRequest
 
 END_NS = 6 * NS_PER_S

@@ -10,9 +10,10 @@ from engine.core.clock import NS_PER_MS, NS_PER_S
 from engine.core.errors import StormError, UsageError
 from engine.core.types import EVENT_DTYPE, Account, Command, CommandKind, StormKind, TimeInForce
 from engine.frame import SERIES_SAMPLES, TAPE_TRADES
+from engine.inputs import storm_command
 from engine.market.orders import Reason, ReportKind
 from engine.scenarios import load_scenario
-from engine.session import Session, SessionConfig, storm_command
+from engine.session import Session, SessionConfig
 from engine.storms import StormRequest
 
 DESK, TARGET = int(Account.DESK), int(Account.TARGET)

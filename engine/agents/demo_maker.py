@@ -23,7 +23,7 @@ START_EQUITY_MICRO = 10_000_000_000
 SIZE_UNITS = 4
 LIMIT_UNITS = 60
 BACK_STEPS = 2
-"""It quotes this many steps (half spreads, at least a tick) behind the touch: what reaches it has moved."""
+"""It quotes this many steps (an eighth of the spread, at least a tick) behind the touch."""
 LEAN_EVERY_UNITS = 30
 """One step of lean for each of these units held."""
 PAUSE_MS = 30_000
@@ -54,7 +54,7 @@ def quote(*, best_bid: int, best_ask: int, position_lots: int, cost: int, unit_l
         return Quotes(None, 0, None, 0, position_lots)
     limit = LIMIT_UNITS * unit_lots
     size = SIZE_UNITS * unit_lots
-    step = max(1, (best_ask - best_bid) // 2)
+    step = max(1, (best_ask - best_bid) // 8)
     held_units = position_lots // unit_lots if position_lots > 0 else -(-position_lots // unit_lots)
     lean = (abs(held_units) // LEAN_EVERY_UNITS) * step * (1 if held_units > 0 else -1)
     bid = min(best_bid - BACK_STEPS * step - lean, best_ask - 1)

@@ -18,12 +18,13 @@ from engine.core.types import Command, CommandKind, StormKind, TimeInForce
 from engine.frame import RecordingView, VerdictView
 from engine.host.paced import PacedHost, verdict_view
 from engine.host.target_record import TargetRecord, agent_sample, sample_of
+from engine.inputs import check_command, storm_command
 from engine.journal.records import RunHeader
 from engine.rebuild import header_for
 from engine.recording.recompute import new_storm_entries, take_checkpoint, take_tick
 from engine.recording.recorder import Recorder, TargetSummary
 from engine.recording.verdict import EquityRecord, Verdict
-from engine.session import Session, SessionConfig, check_command, storm_command
+from engine.session import Session, SessionConfig
 from engine.storms.base import StormRequest
 from engine.target.contract import TargetStatus
 

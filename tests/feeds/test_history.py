@@ -13,8 +13,9 @@ from engine.core.types import Account, Command, CommandKind, Side, StormKind, Ti
 from engine.feeds.history import HistoryPlayer
 from engine.feeds.records import DepthUpdate
 from engine.feeds.source import sample_path
+from engine.inputs import storm_command
 from engine.scenarios import history_scenario
-from engine.session import Session, SessionConfig, storm_command
+from engine.session import Session, SessionConfig
 from engine.storms import StormRequest
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "binance_l2_2024"

@@ -9,12 +9,13 @@ import pytest
 from engine.core.clock import NS_PER_S
 from engine.core.types import Account, StormKind, TimeInForce
 from engine.host import SessionHost
+from engine.inputs import storm_command
 from engine.journal import read_journal
 from engine.rebuild import rebuild_session
 from engine.recording.recompute import replay_inputs
 from engine.recording.run_directory import RunDirectory
 from engine.recording.verify import verify_run
-from engine.session import Session, storm_command
+from engine.session import Session
 from engine.storms import StormRequest
 from engine.target.contract import TargetSample, TargetStatus
 from tests.host.hosts import live

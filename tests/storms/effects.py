@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 from engine.core.clock import NS_PER_S
 from engine.core.types import Account, StormKind
+from engine.inputs import storm_command
 from engine.market.matching import Trade
 from engine.scenarios import load_scenario
-from engine.session import Session, SessionConfig, storm_command
+from engine.session import Session, SessionConfig
 from engine.storms import StormRequest
 
 START_NS = 20 * NS_PER_S

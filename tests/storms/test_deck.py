@@ -7,8 +7,9 @@ import pytest
 from engine.core.clock import NS_PER_MS, NS_PER_S
 from engine.core.errors import StormError
 from engine.core.types import Account, Command, CommandKind, StormKind
+from engine.inputs import storm_command
 from engine.scenarios import load_scenario
-from engine.session import Session, SessionConfig, storm_command
+from engine.session import Session, SessionConfig
 from engine.storms import StormRequest, deck
 
 START_NS = 2 * NS_PER_S

@@ -10,7 +10,7 @@ from engine.core.clock import NS_PER_MS, NS_PER_S
 from engine.core.durations import parse_duration_ns
 from engine.core.errors import StormError
 from engine.core.types import Command, CommandKind, StormKind
-from engine.session import storm_command, storm_request
+from engine.inputs import storm_command, storm_request
 from engine.storms import CATALOGUE, StormRequest, parse_storm
 
 

@@ -24,7 +24,7 @@ from engine.storms import parse_storm
 ASSETS = Path(__file__).resolve().parent.parent / ".assets"
 SIZE = (160, 48)
 STORMS = ("phantom@30s:0.6x10s", "crash@60s:0.7x20s")
-UNTIL_NS = 66 * NS_PER_S
+UNTIL_NS = 65 * NS_PER_S
 STEP_NS = 250 * NS_PER_MS
 
 

@@ -27,7 +27,7 @@ BACK_STEPS = 2
 LEAN_EVERY_UNITS = 30
 """One step of lean for each of these units held."""
 PAUSE_MS = 30_000
-"""After dumping it stays out for this long."""
+"""When it has given its position up, it stays out for this long."""
 STOP_SHARE = 400
 """Loss per lot at which it gives up its position: one part in 400 of its cost (0.25 %)."""
 
@@ -88,6 +88,8 @@ class DemoMaker(Agent):
         self._seen_position = 0
         self._seen_cash = 0
         self._position_cost = 0
+        self._closing = False
+        """At the stop: it does nothing but close its position."""
 
     @property
     def limit_lots(self) -> int:
@@ -95,6 +97,8 @@ class DemoMaker(Agent):
 
     def act(self, now_ns: int) -> int:
         delay_ns = INTERVAL_MS * NS_PER_MS * 9 // 10 + self.rng.below(INTERVAL_MS * NS_PER_MS // 5)
+        if self._closing:
+            return self._close() + delay_ns
         bid, ask = self._touch_without_own()
         if bid is None or ask is None or bid >= ask:
             return delay_ns
@@ -106,8 +110,8 @@ class DemoMaker(Agent):
             unit_lots=self._unit_lots,
         )
         if wanted.dump_lots:
-            self._dump(wanted.dump_lots)
-            return PAUSE_MS * NS_PER_MS + delay_ns
+            self._closing = True
+            return self._close() + delay_ns
         self._show(Side.BID, wanted.bid_ticks, wanted.bid_lots)
         self._show(Side.ASK, wanted.ask_ticks, wanted.ask_lots)
         return delay_ns
@@ -123,10 +127,16 @@ class DemoMaker(Agent):
         self._seen_position, self._seen_cash = entry.position_lots, entry.cash
         return self._position_cost
 
-    def _dump(self, position_lots: int) -> None:
+    def _close(self) -> int:
+        """Give the whole position up, at market, look after look until it is gone; then a pause in ns."""
+        position = self.position_lots
+        if not position:
+            self._closing = False
+            return PAUSE_MS * NS_PER_MS
         for order_id in list(self.open_orders):
             self.cancel(order_id)
-        self.take(Side.ASK if position_lots > 0 else Side.BID, abs(position_lots))
+        self.take(Side.ASK if position > 0 else Side.BID, abs(position))
+        return 0
 
     def _touch_without_own(self) -> tuple[int | None, int | None]:
         """Best prices that somebody else shows: a bot that follows its own quote walks away with it."""

@@ -60,7 +60,9 @@ class DemoTrader:
         self._now_ns = 0
         """Session time of the last book."""
         self._out_until_ns = 0
-        """After a dump it stays out of the market until this session time."""
+        """After a stop it stays out of the market until this session time."""
+        self._closing = False
+        """At the stop: it does nothing but close its position."""
         self._must_cancel_all = False
         self._signals: deque[str] = deque(maxlen=SIGNALS_KEPT)
 
@@ -145,6 +147,8 @@ class DemoTrader:
         dumping = any(order.price_ticks is None for order in self._orders.values())
         if dumping or self._now_ns < self._out_until_ns:
             return requests
+        if self._closing:
+            return requests + self._close()
         bid, ask = self._touch("buy"), self._touch("sell")
         if bid is None or ask is None or bid >= ask:
             return requests
@@ -156,8 +160,8 @@ class DemoTrader:
             unit_lots=self._unit_lots,
         )
         if wanted.dump_lots:
-            self._out_until_ns = self._now_ns + PAUSE_MS * NS_PER_MS
-            return requests + self._dump(wanted.dump_lots)
+            self._closing = True
+            return requests + self._close()
         requests += self._show("buy", wanted.bid_ticks, wanted.bid_lots)
         requests += self._show("sell", wanted.ask_ticks, wanted.ask_lots)
         return requests
@@ -191,8 +195,13 @@ class DemoTrader:
             requests.append(self._submit(side, price_ticks, qty_lots))
         return requests
 
-    def _dump(self, position_lots: int) -> list[Message]:
-        """Take all quotes away and close the position at market."""
+    def _close(self) -> list[Message]:
+        """Take all quotes away and close the position at market, until it is gone; then stay out."""
+        position_lots = self.books.position_lots
+        if not position_lots:
+            self._closing = False
+            self._out_until_ns = self._now_ns + PAUSE_MS * NS_PER_MS
+            return []
         requests = self._show("buy", None, 0) + self._show("sell", None, 0)
         side = "sell" if position_lots > 0 else "buy"
         self._signals.append(f"STOP {side.upper()} {abs(position_lots)}")

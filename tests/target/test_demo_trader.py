@@ -192,7 +192,11 @@ def test_it_dumps_its_position_at_the_stop_and_stays_out(market: Market) -> None
     held = market.trader.books.position_lots
     assert requests[1]["qty_lots"] == held
     assert market.act() == []
-    market.report(requests[1]["client_id"], "filled", filled=held, price_ticks=8000)
+    market.report(requests[1]["client_id"], "cancelled", filled=held // 2, price_ticks=8000)
+    (again,) = market.act()
+    assert (again["side"], again["type"], again["qty_lots"]) == ("sell", "market", held - held // 2)
+    market.report(again["client_id"], "filled", filled=held - held // 2, price_ticks=7990)
+    assert market.act() == []
     market.trader.take(book([[8000, 50, 1]], [[8010, 50, 1]], time_ns=PAUSE_MS * 1_000_000))
     assert market.act() == []
     market.trader.take(book([[8000, 50, 1]], [[8010, 50, 1]], time_ns=PAUSE_MS * 1_000_000 + 1))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from engine.core.clock import NS_PER_S, monotonic_ns
 from engine.core.durations import parse_duration_ns
-from engine.core.errors import UsageError
+from engine.core.errors import RecordingFailed, UsageError
 from engine.host.live import LiveOptions, SessionHost
 from engine.host.paced import check_speed
 from engine.host.service import surroundings
@@ -129,7 +129,7 @@ def run_headless(
 def _outcome(host: SessionHost, wall_s: float) -> dict[str, Any]:
     session, recorder, verdict = host.session, host.recorder, host.verdict
     if recorder is not None and recorder.error is not None:
-        raise UsageError(f"the run could not be recorded: {recorder.error}")
+        raise RecordingFailed(f"the run could not be recorded: {recorder.error}")
     outcome: dict[str, Any] = {
         "run": None if recorder is None else recorder.run_id,
         "path": None if recorder is None else recorder.path,

@@ -3,7 +3,7 @@
 The same pure function drives the bot in its own process (engine/target/demo_bot.py) and this agent, so
 that a storm's effect on it can be measured on exact pairs. It is a deliberately simple market maker: it
 quotes one level a side near the touch, leans against its inventory, and keeps buying a falling market
-until its limit.
+until its limit or its stop.
 """
 
 from __future__ import annotations

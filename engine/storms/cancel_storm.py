@@ -3,7 +3,7 @@
 Every 25 ms it cancels all it has and shows up to sixteen x severity small orders on the best five levels
 of both sides.
 
-Effect: cancellations per second rise in proportion to severity (about 640 x severity a second).
+Effect: cancellations per second rise in proportion to severity (by at most 640 x severity a second).
 Harm: queues at the touch flicker, quotes that follow them chase noise, feeds and bots pay for the load.
 """
 

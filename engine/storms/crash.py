@@ -4,7 +4,7 @@ For 70 % of its time it sells at market every 100 ms, a share of the base depth 
 (ramped up over the first fifth), and keeps a wall of post-only offers on the best three ask levels; then
 it stops and lets the market find itself.
 
-Effect: the mid falls, by tens to hundreds of bps with severity; the spread blows out as makers reach
+Effect: the mid falls, by ten to more than a hundred bps with severity; the spread blows out as makers reach
 their inventory limits and pull their quotes. Value traders bring the price back afterwards.
 Harm: whoever keeps buying on the way down.
 """

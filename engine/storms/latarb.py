@@ -1,7 +1,7 @@
 """LAT-ARB: picks off quotes that have not heard the news yet.
 
 Every 10 ms it compares the touch with the price of a faster venue (LeadPrice). An offer below it, or a
-bid above it, by more than the spread's worth is stale: it takes half of severity x the size shown there.
+bid above it, by more than EDGE_TICKS is stale: it takes half of severity x the size shown there.
 When the gap has closed it hands its inventory back at the touch.
 
 Effect: pick-offs (its fills from which the mid moves on its way within a second) grow with severity;

@@ -3,7 +3,7 @@
 Every 100 ms it shows large post-only orders on levels 2-6 of one side (the side changes every two
 seconds), and takes away whatever is older than 300 ms or has come within one level of the touch.
 
-Effect: displayed depth (ten levels, both sides) rises by about 2 x severity of its base, and with it the
+Effect: displayed depth (ten levels, both sides) rises by about 3 x severity of its base, and with it the
 imbalance that others lean on; almost nothing of it trades.
 Harm: makers lean towards the shown side and quote worse prices than the real flow supports.
 """

@@ -25,6 +25,7 @@ from desk.frames import Governor
 from desk.screens.desk import DeskScreen
 from desk.theme import THEMES, palette_of
 from desk.view import View
+from engine.arena import machine
 from engine.core.clock import monotonic_ns
 from engine.core.errors import UsageError
 
@@ -56,6 +57,8 @@ class DeskOptions:
     clock_ns: Callable[[], int] = monotonic_ns
     on_ready: Callable[[], object] | None = None
     """Called when the first screen has been drawn."""
+    core: Callable[[], machine.Status | None] = machine.status
+    """Which path the engine's core runs on."""
 
 
 def _from_thread(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
@@ -124,6 +127,7 @@ class DeskApp(App[None]):
             clock_ns=options.clock_ns,
             pending=self._pending,
             drained_ns=self._drained_ns,
+            core=options.core,
         )
         self.desk_screen = DeskScreen(host, self.view, self.keys, self.bridge, clock_ns=options.clock_ns)
         self._leaving = False

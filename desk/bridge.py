@@ -10,10 +10,15 @@ from collections.abc import Callable, Iterable
 
 from desk.actions import Host
 from desk.frames import Governor
-from desk.view import View
+from desk.view import Notice, View
 from desk.widgets.panel import Panel
+from engine.arena.machine import Status as CoreStatus
+from engine.core.clock import NS_PER_S
 
 __all__ = ["Bridge"]
+
+CORE_NOTICE_NS = 6 * NS_PER_S
+"""How long it is told that the core has changed its path, or cannot."""
 
 
 class Bridge:
@@ -28,6 +33,7 @@ class Bridge:
         clock_ns: Callable[[], int],
         pending: Callable[[], int],
         drained_ns: Callable[[], int | None],
+        core: Callable[[], CoreStatus | None],
     ) -> None:
         self._host = host
         self._view = view
@@ -35,6 +41,7 @@ class Bridge:
         self._clock_ns = clock_ns
         self._pending = pending
         self._drained_ns = drained_ns
+        self._core = core
         self._urgent = False
         self.panels: Callable[[], Iterable[Panel]] = tuple
 
@@ -62,6 +69,7 @@ class Bridge:
         if view.notice is not None and view.notice.until_ns is not None and now > view.notice.until_ns:
             view.notice = None
             view.touch()
+        self._look_at_core(now)
         link = self.governor.link()
         if _shown(link.fps) != _shown(view.link.fps) or _shown(link.delay_ms) != _shown(view.link.delay_ms):
             view.link = link
@@ -69,6 +77,18 @@ class Bridge:
         for panel in self.panels():
             panel.show(frame, view, now)
         self.governor.drawn(now)
+
+    def _look_at_core(self, now_ns: int) -> None:
+        """Shows the core's path; tells when it has changed since the desk is open, or has failed to."""
+        core, before = self._core(), self._view.core
+        self._view.core = core
+        if core is None or before is None or self._view.notice is not None:
+            return
+        until_ns = now_ns + CORE_NOTICE_NS
+        if core.warning not in (None, before.warning):
+            self._view.notice = Notice(core.warning, "warning", until_ns)
+        elif core.path != before.path and before.building is not None:
+            self._view.notice = Notice(f"the core runs {core.path} from here on", "info", until_ns)
 
 
 def _shown(value: float | None) -> str:

@@ -35,11 +35,27 @@ class Format(StrEnum):
     JSON = "json"
 
 
+class TableFormat(StrEnum):
+    """How a table is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
 class BookName(StrEnum):
-    """Which of the two books."""
+    """Which of the books."""
 
     HOT = "hot"
     REFERENCE = "reference"
+    COLUMNAR = "columnar"
+
+
+class Fsync(StrEnum):
+    """When a recording is put on the medium."""
+
+    ALWAYS = "always"
+    GROUP = "group"
+    OS = "os"
 
 
 Scenario = Annotated[str | None, typer.Option(help="Preset or .toml file (default: balanced).")]
@@ -51,6 +67,14 @@ Record = Annotated[bool, typer.Option("--record", help="Record from the start.")
 Out = Annotated[Path | None, typer.Option(help="Where runs are written (default: runs/).")]
 Storms = Annotated[
     list[str] | None, typer.Option("--storm", help="KIND@START:SEVERITYxDURATION, as crash@20s:0.8x15s.")
+]
+FsyncOption = Annotated[
+    Fsync,
+    typer.Option(
+        "--fsync",
+        help="What a power cut can take from a recording: always = nothing, group = 20 ms, os = about 30 s. "
+        "A killed process loses nothing with any of them.",
+    ),
 ]
 For = Annotated[str | None, typer.Option("--for", help="Session time to run: 500ms, 20s, 2m.")]
 Output = Annotated[Format, typer.Option("--format", help="How to print.")]
@@ -86,6 +110,7 @@ def desk(
     speed: Speed = None,
     target: Target = "demo",
     record: Record = False,
+    fsync: FsyncOption = Fsync.GROUP,
     out: Out = None,
     api_port: ApiPort = 0,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
@@ -96,7 +121,13 @@ def desk(
     from desk.launch import Launch, open_desk
 
     launch = Launch.of(
-        scenario=scenario, source=source, seed=seed, speed=speed or "1", target=target, out=out
+        scenario=scenario,
+        source=source,
+        seed=seed,
+        speed=speed or "1",
+        target=target,
+        out=out,
+        fsync=fsync.value,
     )
     raise typer.Exit(open_desk(launch, record=record, api_port=api_port))
 
@@ -109,6 +140,7 @@ def run(
     speed: Speed = None,
     target: Target = "none",
     record: Annotated[bool, typer.Option("--record/--no-record", help="Write a run directory.")] = True,
+    fsync: FsyncOption = Fsync.GROUP,
     out: Out = None,
     storm: Storms = None,
     duration: For = None,
@@ -118,7 +150,8 @@ def run(
 ) -> None:
     """Run a market for a while, with storms at set times; --headless prints the result.
 
-    Headless runs go at full speed unless a bot in another process is the target.
+    Headless runs go at full speed unless a bot in another process is the target. Exit 1 when the run could
+    not be recorded to its end, or its source has a hole.
     """
     from desk.launch import Launch, open_desk, run_headless
 
@@ -132,10 +165,17 @@ def run(
         out=out,
         storms=storm or [],
         duration=duration,
+        fsync=fsync.value,
     )
     if not headless:
         raise typer.Exit(open_desk(launch, record=record, api_port=api_port))
-    _print(run_headless(launch, record=record, api_port=api_port), output)
+    outcome = run_headless(launch, record=record, api_port=api_port)
+    _print(outcome, output)
+    for problem in outcome["problems"]:
+        typer.echo(f"stormdesk: {problem}", err=True)
+    _warn_of_core()
+    if outcome["problems"]:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -161,7 +201,9 @@ def verify(
     """Recompute a run from its journal and compare all that was recorded: exit 0, or 1 with the first
     difference."""
     from desk.reports import verify_report
+    from engine.arena import machine
 
+    machine.start()
     result = verify_report(run, out=out, source=source, anyway=anyway)
     _print(result, output)
     if not result["ok"]:
@@ -200,7 +242,7 @@ def digest(
     """Apply a file of events to an empty book and print its digest."""
     from desk.reports import digest_report
 
-    _print(digest_report(file, "hot" if book is BookName.HOT else "reference"), output)
+    _print(digest_report(file, book.value), output)
 
 
 @app.command()
@@ -219,10 +261,38 @@ def inspect(
 
 
 @app.command()
-def doctor(output: Output = Format.TEXT) -> None:
-    """Check terminal, colours, clipboard, compiler and folders; say what to do about each."""
-    from desk.doctor import checks_json, checks_text, run_checks
+def bench(
+    names: Annotated[list[str] | None, typer.Argument(help="Which benchmarks (default: all).")] = None,
+    output: Annotated[TableFormat, typer.Option("--format", help="How to print.")] = TableFormat.TABLE,
+    quick: Annotated[bool, typer.Option("--quick", help="Small inputs: does it work, not how fast.")] = False,
+) -> None:
+    """Measure the engine beside its references, in one run on this machine, and print one table.
 
+    Exit 1 when contenders come to different results or a benchmark breaks; being slow is only told.
+    """
+    from desk.bench import bench_report, print_table, rows_json
+
+    rows = bench_report(names or [], quick=quick)
+    if output is TableFormat.JSON:
+        _print_json(rows_json(rows))
+    else:
+        print_table(rows)
+    if any(row.verdict == "failed" for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor(
+    compile_core: Annotated[
+        bool, typer.Option("--compile", help="First compile the core, for good.")
+    ] = False,
+    output: Output = Format.TEXT,
+) -> None:
+    """Check terminal, colours, clipboard, compiler and folders; say what to do about each."""
+    from desk.doctor import checks_json, checks_text, compile_core_now, run_checks
+
+    if compile_core:
+        compile_core_now()
     checks = run_checks()
     if output is Format.JSON:
         _print_json(checks_json(checks))
@@ -230,6 +300,15 @@ def doctor(output: Output = Format.TEXT) -> None:
         typer.echo(checks_text(checks))
     if not all(check.ok for check in checks):
         raise typer.Exit(1)
+
+
+def _warn_of_core() -> None:
+    """Nothing is wrong with a result that came out slowly, but its user may want to mend that."""
+    from engine.arena import machine
+
+    warning = machine.status().warning
+    if warning is not None:
+        typer.echo(f"stormdesk: {warning} (see stormdesk doctor)", err=True)
 
 
 def _print(fields: dict[str, Any], output: Format) -> None:

@@ -6,7 +6,6 @@ removing what it wrote to try a folder.
 
 from __future__ import annotations
 
-import importlib.util
 import locale
 import os
 import shutil
@@ -18,11 +17,16 @@ from typing import NamedTuple
 
 import engine
 from desk.config import config_path, load_config
+from engine.arena import cache
+from engine.arena.library import Building
+from engine.arena.machine import JIT_MODE, load
 from engine.core.errors import UsageError
 from engine.recording.run_directory import runs_root
 
-__all__ = ["Check", "checks_json", "checks_text", "run_checks"]
+__all__ = ["Check", "checks_json", "checks_text", "compile_core_now", "run_checks"]
 
+CLEAR_LINE = "\r\x1b[K"
+COMPILE = "stormdesk doctor --compile"
 LEAST_COLUMNS, LEAST_ROWS = 80, 24
 
 
@@ -51,6 +55,19 @@ def run_checks() -> list[Check]:
         _configuration(),
         _loopback(),
     ]
+
+
+def compile_core_now() -> None:
+    """Makes machine code for this and every later start (seconds), with its progress on stderr. Whatever
+    goes wrong is the checks' to tell."""
+    begin, end = (CLEAR_LINE, "") if sys.stderr.isatty() else ("", "\n")
+
+    def show(building: Building) -> None:
+        line = f"compiling {building.done}/{building.total} {building.name}"
+        print(begin + line, end=end, file=sys.stderr, flush=True)
+
+    load(show)
+    print(begin, end="", file=sys.stderr, flush=True)
 
 
 def checks_text(checks: list[Check]) -> str:
@@ -128,17 +145,30 @@ def _clipboard() -> Check:
 
 
 def _compiled_core() -> Check:
-    if os.environ.get("STORMDESK_JIT") == "0":
-        return Check("compiled core", True, "off: STORMDESK_JIT=0, hot loops run interpreted")
-    if importlib.util.find_spec("numba") is None:
-        return Check("compiled core", False, "numba is not installed", "pip install numba")
-    from engine.book.compiler import cache_folder
-
-    folder = cache_folder()
-    if folder is None:
-        return Check("compiled core", True, "on, compiled anew at each start: no writable cache folder")
-    state = "compiled" if any(folder.rglob("*.nbc")) else "compiles at first use"
-    return Check("compiled core", True, f"on, {state}, kept in {folder}")
+    name = "compiled core"
+    build = {"1": "compiled", "checked": "checked"}.get(JIT_MODE)
+    if build is None:
+        return Check(name, True, "off: STORMDESK_JIT=0, the core runs interpreted", "unset STORMDESK_JIT")
+    try:
+        version = cache.version_of(cache.ENGINE)
+    except ImportError as error:
+        return Check(name, False, f"interpreted: {error}", "pip install numba")
+    folder = cache.cache_folder()
+    path = cache.library_path(folder, build, version)
+    try:
+        library = cache.read_library(path)
+    except cache.LibraryDamaged as error:
+        return Check(name, False, f"interpreted until compiled anew: {error}", COMPILE)
+    if library is not None:
+        return Check(name, True, f"{build}: {len(library.entries)} entries in {path}")
+    failure = cache.failure_of(path)
+    if failure is not None:
+        return Check(name, False, f"interpreted: {failure}", f"{COMPILE}   (tries again)")
+    if not cache.is_writable(folder):
+        mend = "export XDG_CACHE_HOME=FOLDER   (any that can be written)"
+        return Check(name, False, f"compiled anew at each start: {folder} cannot be written", mend)
+    found = f"interpreted until compiled, beside the first run; nothing is kept yet in {folder}"
+    return Check(name, True, found, f"{COMPILE}   (does it now)")
 
 
 def _runs_folder() -> Check:

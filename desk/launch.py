@@ -7,12 +7,14 @@ from pathlib import Path
 from threading import Event
 from typing import Any, NamedTuple
 
+from engine.arena import machine
 from engine.core.clock import NS_PER_S, monotonic_ns
 from engine.core.durations import parse_duration_ns
-from engine.core.errors import RecordingFailed, UsageError
+from engine.core.errors import UsageError
 from engine.host.live import LiveOptions, SessionHost
 from engine.host.paced import check_speed
 from engine.host.service import surroundings
+from engine.journal.writer import FsyncPolicy
 from engine.recording.run_directory import resolve_run, runs_root
 from engine.scenarios.loader import history_scenario, load_scenario
 from engine.session import SessionConfig
@@ -33,6 +35,7 @@ class Launch(NamedTuple):
     runs_root: Path
     storms: tuple[StormRequest, ...]
     until_ns: int | None
+    fsync: FsyncPolicy = "group"
 
     @classmethod
     def of(
@@ -46,6 +49,7 @@ class Launch(NamedTuple):
         out: Path | None,
         storms: Sequence[str] = (),
         duration: str | None = None,
+        fsync: FsyncPolicy = "group",
     ) -> Launch:
         """Raises UsageError that says what is wrong."""
         from engine.target.poller import check_target_url
@@ -64,6 +68,7 @@ class Launch(NamedTuple):
             runs_root=runs_root(out),
             storms=tuple(parse_storm(text) for text in storms),
             until_ns=None if duration is None else _duration(duration),
+            fsync=fsync,
         )
 
     def options(self, *, record: bool) -> LiveOptions:
@@ -75,6 +80,7 @@ class Launch(NamedTuple):
             storms=self.storms,
             record=record,
             until_ns=self.until_ns,
+            fsync=self.fsync,
         )
 
 
@@ -84,8 +90,9 @@ def open_desk(launch: Launch, *, record: bool, api_port: int) -> int:
     from desk.config import load_config
 
     config = load_config()
-    host = SessionHost(launch.config, launch.options(record=record))
     drawn = Event()
+    machine.start(compile_after=drawn)
+    host = SessionHost(launch.config, launch.options(record=record))
     with surroundings(host, launch.target, api_port=api_port, after=drawn):
         host.run_thread()
         return run_desk(
@@ -105,17 +112,27 @@ def open_replay(run: str, *, out: Path | None, source: str | None) -> int:
     from engine.host.replay import ReplayHost
 
     config = load_config()
+    drawn = Event()
+    machine.start(compile_after=drawn)
     host = ReplayHost(resolve_run(run, runs_root(out)).path, source_override=source)
     host.run_thread()
-    return run_desk(host, fps=config.fps, theme=config.theme, coach=False, keys=config.keys)
+    return run_desk(
+        host,
+        fps=config.fps,
+        theme=config.theme,
+        coach=False,
+        keys=config.keys,
+        on_ready=drawn.set,
+    )
 
 
 def run_headless(
     launch: Launch, *, record: bool, api_port: int, progress: Callable[[int, int], None] | None = None
 ) -> dict[str, Any]:
-    """Run to the end without a screen; what came out, by name."""
+    """Run to the end without a screen; what came out, by name, with what went wrong under "problems"."""
     if launch.until_ns is None and launch.config.source is None:
         raise UsageError("a headless run needs its length: --for 60s")
+    machine.start()
     host = SessionHost(launch.config, launch.options(record=record))
     with surroundings(host, launch.target, api_port=api_port):
         if launch.target != "agent":
@@ -128,8 +145,6 @@ def run_headless(
 
 def _outcome(host: SessionHost, wall_s: float) -> dict[str, Any]:
     session, recorder, verdict = host.session, host.recorder, host.verdict
-    if recorder is not None and recorder.error is not None:
-        raise RecordingFailed(f"the run could not be recorded: {recorder.error}")
     outcome: dict[str, Any] = {
         "run": None if recorder is None else recorder.run_id,
         "path": None if recorder is None else recorder.path,
@@ -138,6 +153,7 @@ def _outcome(host: SessionHost, wall_s: float) -> dict[str, Any]:
         "book_digest": f"{session.book_digest():#018x}",
         "events": session.event_count,
         "events_per_s": round(session.event_count / wall_s) if wall_s else None,
+        "core": machine.status().path,
         "verdict": verdict.verdict,
         "reason": verdict.reason,
     }
@@ -145,10 +161,21 @@ def _outcome(host: SessionHost, wall_s: float) -> dict[str, Any]:
         player = session.history
         outcome |= {
             "gaps": player.gaps,
+            "dropped": player.source.counts.dropped,
             "divergence_lots": player.divergence_lots,
             "divergence_count": player.divergence_count,
         }
-    return outcome
+    return outcome | {"problems": _problems(host)}
+
+
+def _problems(host: SessionHost) -> list[str]:
+    """What makes the run less than what was asked for: it went to its end all the same."""
+    problems = []
+    if host.recorder is not None and host.recorder.error is not None:
+        problems.append(f"the run could not be recorded: {host.recorder.error}")
+    if host.session.history is not None and host.session.history.halted is not None:
+        problems.append(f"HISTORY halted: {host.session.history.halted}")
+    return problems
 
 
 def _scenario(name: str | None, source: str) -> Any:

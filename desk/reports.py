@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from engine.core.clock import NS_PER_S
 from engine.recording.run_directory import list_runs, resolve_run, runs_root
@@ -33,7 +33,7 @@ def verify_report(run: str, *, out: Path | None, source: str | None, anyway: boo
     }
 
 
-def digest_report(file: Path, book: Literal["hot", "reference"]) -> dict[str, Any]:
+def digest_report(file: Path, book: str) -> dict[str, Any]:
     """Digest of an events file."""
     from engine.book.digest_file import digest_events_file
 
@@ -70,22 +70,27 @@ def runs_table(out: Path | None) -> list[dict[str, Any]]:
 
 
 def runs_text(table: list[dict[str, Any]]) -> str:
-    """The table as aligned text."""
+    """The table as aligned text; what is wrong with a run stands below it."""
     if not table:
         return "no runs yet: press r in the desk, or use stormdesk run --headless --for 60s"
     rows = [["run", "state", "scenario", "seed", "duration", "verdict"]]
     for run in table:
         duration = run["duration_s"]
-        cells = (
+        fields = (
             run["run"],
-            run["problem"] or run["state"],
+            run["state"],
             run["scenario"],
             run["seed"],
             None if duration is None else f"{duration:.1f} s",
             run["verdict"],
         )
-        rows.append(["–" if cell is None else str(cell) for cell in cells])
+        rows.append(["–" if field is None else str(field) for field in fields])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    problems = [None, *(run["problem"] for run in table)]
+    lines = []
+    for row, problem in zip(rows, problems, strict=True):
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        lines.append("  ".join(cells).rstrip())
+        if problem:
+            lines.append(f"    {problem}")
+    return "\n".join(lines)

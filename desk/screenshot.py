@@ -54,7 +54,9 @@ async def render_desk_async(
     """The same inside a running event loop."""
     from desk.app import DeskApp, DeskOptions
 
-    options = DeskOptions(theme=theme, coach=coach, timer=False, stop_host=False, clock_ns=_still)
+    options = DeskOptions(
+        theme=theme, coach=coach, timer=False, stop_host=False, clock_ns=_still, core=lambda: None
+    )
     app = DeskApp(host, options=options)
     async with app.run_test(size=(width, height)) as pilot:
         await pilot.pause()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from desk.frames import Link
 from desk.history import FrameHistory
 from desk.theme import Palette, palette_of
+from engine.arena.machine import Status as CoreStatus
 from engine.core.types import StormKind
 
 __all__ = ["DEPTH_PRESETS", "DURATION_RANGE_S", "GROUPINGS", "Deck", "LadderAxis", "Notice", "View"]
@@ -93,6 +94,8 @@ class View:
     coach: bool = True
     notice: Notice | None = None
     link: Link = field(default_factory=lambda: Link(None, None))
+    core: CoreStatus | None = None
+    """Which path the engine's core runs on; None where nobody asks (pictures)."""
     scroll: dict[str, int] = field(default_factory=dict)
     """Lines scrolled down, by panel."""
     version: int = 0

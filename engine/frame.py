@@ -192,6 +192,8 @@ class FeedView(NamedTuple):
     """History's liquidity that our side consumed before history did."""
     divergence_count: int
     ended: bool
+    halted: str | None = None
+    """The report of the hole in its sequence at which the source stands still."""
 
 
 class MarketView(NamedTuple):

@@ -40,6 +40,8 @@ def header_for(
     `source_sha256` saves reading a large source again (file_sha256 of it, e.g. taken when it was opened).
     Raises UsageError when the source file cannot be read.
     """
+    if config.agents:
+        raise UsageError("a session with Python agents of its own cannot be recorded: a run holds no code")
     scenario = config.scenario
     source = None if config.source is None else Path(config.source)
     if source is not None and source_sha256 is None:

@@ -11,15 +11,14 @@ replayed sessions see the same order of things whatever the slicing.
 
 from __future__ import annotations
 
-import pickle
 from collections import deque
 from typing import Any, NamedTuple
 
 from engine.agents.base import Agent
 from engine.agents.demo_maker import DemoMaker
 from engine.agents.fundamental import Fundamental
-from engine.agents.registry import ARCHETYPES
-from engine.analytics.features import Analytics, Sample
+from engine.agents.population import Population
+from engine.analytics.readings import Analytics
 from engine.core.alerts import AlertStore
 from engine.core.errors import UsageError
 from engine.core.rng import Stream
@@ -27,9 +26,10 @@ from engine.core.types import Account, Command, CommandKind, Instrument, Regime,
 from engine.feeds.history import HistoryLead, HistoryPlayer
 from engine.feeds.source import HistoricalSource, open_source
 from engine.frame import MarketView
+from engine.image import SessionImage, restore_session, take_image
 from engine.inputs import check_command, storm_request
+from engine.loop import Loop
 from engine.market.exchange import Exchange
-from engine.market.kernel import Kernel
 from engine.market.orders import ExecutionReport
 from engine.scenarios.loader import Scenario
 from engine.storms.base import LeadPrice
@@ -53,6 +53,10 @@ class SessionConfig(NamedTuple):
     """Path of a historical source; None = the simulated market."""
     target_agent: bool = False
     """Run the demo bot's strategy inside, as an agent on the TARGET account."""
+    analytics: bool = True
+    """False: no features are computed, to measure what they cost."""
+    agents: tuple[type[Agent], ...] = ()
+    """More agents, in Python. Sessions with them cannot be recorded: a run holds no code."""
 
 
 class AccountInfo(NamedTuple):
@@ -84,38 +88,57 @@ class FundamentalLead(LeadPrice):
 class Session:
     """One running market."""
 
-    def __init__(self, config: SessionConfig) -> None:
+    owner_key = "session"
+
+    def __init__(self, config: SessionConfig, *, source: HistoricalSource | None = None) -> None:
+        """`source`: the config's, when it is open already."""
         scenario = config.scenario
+        self.config = config
         self.scenario = scenario
         self.seed = config.seed
-        self.source: HistoricalSource | None = None if config.source is None else open_source(config.source)
-        self.kernel = Kernel()
-        self.exchange = Exchange(kernel=self.kernel, instrument=self._instrument(), fees=scenario.fees)
-        self.analytics = Analytics(self.exchange)
-        self.analytics.on_sample.append(self._watch_sample)
+        if source is None and config.source is not None:
+            source = open_source(config.source)
+        self.source = source
+        members = sum(group.members for group in scenario.groups) + len(config.agents)
+        self.exchange = Exchange(
+            instrument=self._instrument(), fees=scenario.fees, accounts=Account.FIRST_AGENT + members
+        )
+        self.kernel = self.exchange.kernel
+        self.analytics = Analytics(self.exchange.arena, unit_lots=self.exchange.instrument.unit_lots)
         self.accounts: dict[int, AccountInfo] = {
             int(Account.DESK): AccountInfo("me", "desk", None),
             int(Account.TARGET): AccountInfo("bot", "target", None),
         }
         self.alerts = AlertStore()
         self.markers: deque[Marker] = deque(maxlen=MARKERS_KEPT)
-        self.fundamental: Fundamental | None = None
         self.history: HistoryPlayer | None = None
-        lead = self._build_flow()
+        self.population = self._populate()
+        self.loop = Loop(
+            self.exchange, population=self.population, analytics=self.analytics if config.analytics else None
+        )
+        self.loop.on_look.append(self._watch_sample)
+        lead = self._start_flow()
         self.storms = StormDeck(exchange=self.exchange, seed=config.seed, lead=lead)
         for kind in StormKind:
             self.accounts[Account.FIRST_STORM + kind] = AccountInfo(
                 f"storm:{CATALOGUE[kind].name}", "storm", None
             )
+        self.python_agents: list[Agent] = []
+        """Agents that Python runs; their accounts follow those of the scenario's."""
         if config.target_agent:
-            self._add_target_agent()
-        self.analytics.start()
+            self._add_agent(DemoMaker, account=int(Account.TARGET), name="bot")
+        for number, agent in enumerate(config.agents, 1):
+            account = int(Account.FIRST_AGENT) + len(self.population.members) + number - 1
+            self._add_agent(agent, account=account, name=f"{agent.kind}-{number}")
+        if config.analytics:
+            self.loop.start_samples()
         self.input_count = 0
         """Inputs accepted so far; their sequence numbers run from 1."""
-        self._reports: dict[int, deque[ExecutionReport]] = {}
+        self.kept_reports: dict[int, deque[ExecutionReport]] = {}
+        """Execution reports of the external accounts, oldest first."""
         for account in (int(Account.DESK), int(Account.TARGET)):
-            self._reports[account] = deque(maxlen=REPORTS_KEPT)
-            self.exchange.matching.on_report[account] = self._keep_report
+            self.kept_reports[account] = deque(maxlen=REPORTS_KEPT)
+            self.exchange.hear(account, self._keep_report)
 
     # -- time and inputs -------------------------------------------------------------------------------
 
@@ -126,7 +149,7 @@ class Session:
 
     def advance(self, until_ns: int) -> int:
         """Process everything up to and including until_ns. Returns the number of kernel events."""
-        return self.kernel.run_until(until_ns)
+        return self.loop.run_until(until_ns)
 
     def stamp(self, command: Command) -> Command:
         """The command with the session's present time and the next input sequence."""
@@ -186,10 +209,14 @@ class Session:
         """Mark the present; for readers, not part of the market's state."""
         self.markers.append(Marker(self.now_ns, kind, label))
 
+    def restore_markers(self, rows: list[list[Any]]) -> None:
+        """Takes over the markers of an image."""
+        self.markers = deque((Marker(*row) for row in rows), maxlen=MARKERS_KEPT)
+
     def reports(self, account: int, since: int) -> tuple[ExecutionReport, ...]:
         """Execution reports of an external account with sequence > since, oldest first."""
         # Readers are other threads: copy first (one atomic step), then cut by the gap-free sequence.
-        kept = tuple(self._reports.get(account, ()))
+        kept = tuple(self.kept_reports.get(account, ()))
         later = kept[-1].sequence - since if kept else 0
         return kept[-later:] if later > 0 else ()
 
@@ -204,22 +231,27 @@ class Session:
 
     # -- futures ---------------------------------------------------------------------------------------
 
-    def snapshot(self) -> bytes:
-        """The whole state as bytes, for this process only (never read back from a file)."""
-        return pickle.dumps(self, protocol=pickle.HIGHEST_PROTOCOL)
+    def image(self) -> SessionImage:
+        """The whole state. Raises UsageError when a part of it cannot be part of an image."""
+        return take_image(self)
 
-    @staticmethod
-    def restore(data: bytes, *, like: Session | None = None) -> Session:
-        """The session that `snapshot` of this process saved; `like` lends its loaded source records."""
-        session = pickle.loads(data)
-        assert isinstance(session, Session)
-        if session.source is not None and like is not None and like.source is not None:
-            session.source.share_records(like.source)
+    def resume(self, image: SessionImage) -> Session:
+        """A session of the same config that goes on from an image of it."""
+        session = Session(self.config, source=self.source)
+        restore_session(session, image)
         return session
 
     def fork(self) -> Session:
         """A second future from this instant, on the same random streams."""
-        return Session.restore(self.snapshot(), like=self)
+        return self.resume(self.image())
+
+    def owners(self) -> dict[str, object]:
+        """Whose callbacks may wait in the kernel, by their `owner_key`."""
+        owners: dict[str, object] = {self.owner_key: self, **self.storms.owners()}
+        owners.update((agent.owner_key, agent) for agent in self.python_agents)
+        if self.history is not None:
+            owners[self.history.owner_key] = self.history
+        return owners
 
     def statistics(self) -> dict[str, dict[str, int]]:
         """Fill, limits and drops of all bounded parts."""
@@ -227,7 +259,8 @@ class Session:
             "kernel": self.kernel.statistics(),
             "storms": self.storms.statistics(),
             "analytics": self.analytics.statistics(),
-            "reports": {str(a): len(kept) for a, kept in self._reports.items()} | {"limit": REPORTS_KEPT},
+            "reports": {str(a): len(kept) for a, kept in self.kept_reports.items()} | {"limit": REPORTS_KEPT},
+            **({} if self.history is None else {"history": self.history.statistics()}),
             **self.exchange.statistics(),
         }
 
@@ -236,52 +269,48 @@ class Session:
     def _instrument(self) -> Instrument:
         return self.scenario.instrument if self.source is None else self.source.instrument
 
-    def _build_flow(self) -> LeadPrice:
-        """Who makes the market: the scenario's agents, or a recorded exchange."""
+    def _populate(self) -> Population:
+        """The scenario's agents; none where a recorded exchange makes the market."""
+        scenario = self.scenario
+        if self.source is not None:
+            return Population(seed=self.seed, arena=self.exchange.arena)
+        if scenario.fundamental is None:
+            raise UsageError(
+                f"scenario {scenario.name!r} has no agents and no source: "
+                "name a data file with --source or another scenario"
+            )
+        return Population(
+            seed=self.seed,
+            groups=scenario.groups,
+            fundamental=scenario.fundamental,
+            arena=self.exchange.arena,
+        )
+
+    def _start_flow(self) -> LeadPrice:
+        """Lets those who make the market begin: the scenario's agents, or a recorded exchange."""
         if self.source is not None:
             self.accounts[int(Account.HISTORY)] = AccountInfo("HISTORY", "history", None)
             self.history = HistoryPlayer(self.exchange, self.source)
             self.history.on_halt.append(self._note_halt)
             self.history.start()
             return HistoryLead(self.history)
-        if self.scenario.fundamental is None:
-            raise UsageError(
-                f"scenario {self.scenario.name!r} has no agents and no source: "
-                "name a data file with --source or another scenario"
-            )
-        self.fundamental = Fundamental(self.seed, self.scenario.fundamental)
-        account = int(Account.FIRST_AGENT)
-        for group in self.scenario.groups:
-            for number in range(1, group.members + 1):
-                agent = self._agent(group.kind, number, account, group.latency_us, group.params)
-                self.accounts[account] = AccountInfo(agent.name, agent.kind, agent.limit_lots)
-                agent.start()
-                account += 1
-        return FundamentalLead(self.fundamental)
+        for member in self.population.members:
+            self.accounts[member.account] = AccountInfo(member.name, member.kind, member.limit_lots)
+        self.population.start(self.exchange.market)
+        assert self.population.fundamental is not None
+        return FundamentalLead(self.population.fundamental)
 
-    def _agent(self, kind: str, number: int, account: int, latency_us: int, params: Any) -> Agent:
-        build: Any = ARCHETYPES[kind].agent
-        agent: Agent = build(
+    def _add_agent(self, kind: type[Agent], *, account: int, name: str) -> None:
+        agent = kind(
             account=account,
-            name=f"{kind}-{number}",
+            name=name,
             rng=Stream(self.seed, account),
             exchange=self.exchange,
-            fundamental=self.fundamental,
-            latency_ns=latency_us * 1_000,
-            params=params,
-        )
-        return agent
-
-    def _add_target_agent(self) -> None:
-        agent = DemoMaker(
-            account=int(Account.TARGET),
-            name="bot",
-            rng=Stream(self.seed, int(Account.TARGET)),
-            exchange=self.exchange,
-            fundamental=self.fundamental,
+            fundamental=self.population.fundamental,
             latency_ns=self.scenario.external_latency_us * 1_000,
         )
-        self.accounts[int(Account.TARGET)] = AccountInfo("bot", "target", agent.limit_lots)
+        self.python_agents.append(agent)
+        self.accounts[account] = AccountInfo(name, kind.kind, agent.limit_lots)
         agent.start()
 
     def _dispatch(self, command: Command) -> None:
@@ -298,8 +327,16 @@ class Session:
                 latency_ns=latency_ns,
                 client_id=command.order_id,
             )
-        elif kind in (CommandKind.CANCEL, CommandKind.REPLACE):
-            self.kernel.schedule(self.now_ns + latency_ns, self._change_order, command)
+        elif kind == CommandKind.CANCEL:
+            exchange.send_cancel(account=command.account, client_id=command.order_id, latency_ns=latency_ns)
+        elif kind == CommandKind.REPLACE:
+            exchange.send_replace(
+                account=command.account,
+                client_id=command.order_id,
+                price_ticks=command.price_ticks,
+                qty_lots=command.qty_lots,
+                latency_ns=latency_ns,
+            )
         elif kind == CommandKind.CANCEL_ALL:
             exchange.send_cancel_all(account=command.account, latency_ns=latency_ns)
         elif kind in (CommandKind.STORM_START, CommandKind.STORM_STOP):
@@ -310,21 +347,6 @@ class Session:
             self.add_marker("record", "recorded")
         elif kind == CommandKind.TARGET_SAMPLE:
             self._watch_target(command)
-
-    def _change_order(self, _now_ns: int, command: Command) -> None:
-        """A cancel or replace by client id, looked up when it arrives."""
-        order_id = self.exchange.order_id_of(command.account, command.order_id)
-        if order_id is None:
-            return
-        if command.kind == CommandKind.CANCEL:
-            self.exchange.cancel_now(account=command.account, order_id=order_id)
-        else:
-            self.exchange.replace_now(
-                account=command.account,
-                order_id=order_id,
-                price_ticks=command.price_ticks,
-                qty_lots=command.qty_lots,
-            )
 
     def _storm(self, _now_ns: int, command: Command) -> None:
         if command.kind == CommandKind.STORM_START:
@@ -344,8 +366,10 @@ class Session:
             "target", time_ns=self.now_ns, severity="warning", text="target does not answer"
         )
 
-    def _watch_sample(self, sample: Sample) -> None:
+    def _watch_sample(self) -> None:
         """Alerts on the regime: one when it leaves calm waters, the next after it has been calm again."""
+        sample = self.analytics.latest
+        assert sample is not None
         if sample.regime >= Regime.AGGRESSIVE:
             self.alerts.raise_alert(
                 f"regime-{sample.regime}",
@@ -358,4 +382,4 @@ class Session:
                 self.alerts.clear(f"regime-{level}")
 
     def _keep_report(self, report: ExecutionReport) -> None:
-        self._reports[report.account].append(report)
+        self.kept_reports[report.account].append(report)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from engine.core.types import Account, Side, StormKind
 from engine.frame import (
     LADDER_LEVELS,
@@ -22,7 +20,8 @@ from engine.frame import (
     StormView,
     TradeView,
 )
-from engine.market.ledger import MICRO
+from engine.market.ledger import MICRO, Standing
+from engine.market.tape import Trade
 from engine.storms.catalogue import CATALOGUE
 
 if TYPE_CHECKING:
@@ -30,6 +29,18 @@ if TYPE_CHECKING:
 
 __all__ = ["build_market_view"]
 
+_SERIES = (
+    "time_ns",
+    "mid_ticks",
+    "spread_ticks",
+    "imbalance",
+    "vpin",
+    "bid_depth_lots",
+    "ask_depth_lots",
+    "events_per_s",
+    "regime",
+)
+"""Fields of SeriesView, as samples call them."""
 OWN_ORDERS = 200
 """Resting orders of desk and target in a frame, at the most."""
 
@@ -40,7 +51,9 @@ def build_market_view(session: Session) -> MarketView:
     book = exchange.book
     bids = tuple(LevelView(*level) for level in book.levels(Side.BID, LADDER_LEVELS))
     asks = tuple(LevelView(*level) for level in book.levels(Side.ASK, LADDER_LEVELS))
-    last = exchange.recent_trades[-1] if exchange.recent_trades else None
+    trades = exchange.recent_trades()
+    last = trades[-1] if trades else None
+    standings = exchange.ledger.standings(exchange.mark_twice_ticks)
     return MarketView(
         time_ns=session.now_ns,
         events=session.event_count,
@@ -52,21 +65,21 @@ def build_market_view(session: Session) -> MarketView:
         asks=asks,
         last_price_ticks=None if last is None else last.price_ticks,
         last_aggressor_side=None if last is None else last.aggressor_side,
-        trades=_trades(session),
-        trade_count=exchange.matching.trade_count,
+        trades=_trades(session, trades),
+        trade_count=exchange.trade_count,
         volume_at_price=_volume(session, bids, asks),
         orders=_orders(session),
         kpis=_kpis(session),
         series=_series(session),
-        agents=_agents(session),
-        storms=_storms(session),
+        agents=_agents(session, standings),
+        storms=_storms(session, standings),
         markers=_markers(session),
         alerts=_alerts(session),
         feed=_feed(session),
     )
 
 
-def _trades(session: Session) -> tuple[TradeView, ...]:
+def _trades(session: Session, trades: list[Trade]) -> tuple[TradeView, ...]:
     names = session.accounts
     return tuple(
         TradeView(
@@ -78,7 +91,7 @@ def _trades(session: Session) -> tuple[TradeView, ...]:
             names[t.aggressor].name,
             names[t.maker].name,
         )
-        for t in session.exchange.recent_trades
+        for t in trades
     )
 
 
@@ -88,15 +101,14 @@ def _volume(
     """Traded volume at the prices that a ladder around this book can show."""
     low = bids[-1].price_ticks if bids else 0
     high = asks[-1].price_ticks if asks else low
-    volume = session.exchange.volume_at_price
-    return MappingProxyType({p: q for p, q in volume.items() if low <= p <= high})
+    return MappingProxyType(session.exchange.tape.volume(low, high))
 
 
 def _orders(session: Session) -> tuple[OrderView, ...]:
-    matching, book = session.exchange.matching, session.exchange.book
+    exchange, book = session.exchange, session.exchange.book
     views: list[OrderView] = []
     for account, owner in ((Account.DESK, "me"), (Account.TARGET, "bot")):
-        for order in list(matching.open_orders(account).values())[: OWN_ORDERS // 2]:
+        for order in list(exchange.open_orders(account).values())[: OWN_ORDERS // 2]:
             ahead = book.quantity_ahead(order.order_id)
             views.append(
                 OrderView(order.order_id, owner, order.side, order.price_ticks, order.remaining_lots, ahead)
@@ -128,58 +140,33 @@ def _kpis(session: Session) -> Kpis:
 
 
 def _series(session: Session) -> SeriesView:
-    samples = session.analytics.samples
-    nan = float("nan")
-    rows = [
-        (
-            s.time_ns,
-            nan if s.mid_ticks is None else s.mid_ticks,
-            nan if s.spread_ticks is None else s.spread_ticks,
-            s.imbalance,
-            nan if s.vpin is None else s.vpin,
-            s.bid_depth_lots,
-            s.ask_depth_lots,
-            s.events_per_s,
-            s.regime,
-        )
-        for s in samples
-    ]
-    columns = np.array(rows, dtype=np.float64).reshape(len(rows), len(SeriesView._fields)).T.copy()
-    columns.setflags(write=False)
-    return SeriesView(*columns)
+    return SeriesView(*session.analytics.columns(_SERIES))
 
 
-def _agents(session: Session) -> tuple[AgentView, ...]:
-    ledger, matching = session.exchange.ledger, session.exchange.matching
-    mark = session.exchange.mark_twice_ticks
+def _agents(session: Session, standings: list[Standing]) -> tuple[AgentView, ...]:
     value = session.exchange.instrument.tick_lot_value / MICRO
-    entries = ledger.accounts()
-    views = []
-    for account, info in session.accounts.items():
-        entry = entries.get(account)
-        views.append(
-            AgentView(
-                account=account,
-                name=info.name,
-                kind=info.kind,
-                position_lots=0 if entry is None else entry.position_lots,
-                pnl=ledger.equity(account, mark) * value,
-                open_orders=len(matching.open_orders(account)),
-                fills=0 if entry is None else entry.fills,
-                limit_lots=info.limit_lots,
-            )
+    return tuple(
+        AgentView(
+            account=account,
+            name=info.name,
+            kind=info.kind,
+            position_lots=standing.position_lots,
+            pnl=standing.equity * value,
+            open_orders=standing.open_orders,
+            fills=standing.fills,
+            limit_lots=info.limit_lots,
         )
-    return tuple(views)
+        for account, info in session.accounts.items()
+        for standing in (standings[account],)
+    )
 
 
-def _storms(session: Session) -> tuple[StormView, ...]:
-    ledger = session.exchange.ledger
-    mark = session.exchange.mark_twice_ticks
+def _storms(session: Session, standings: list[Standing]) -> tuple[StormView, ...]:
     value = session.exchange.instrument.tick_lot_value / MICRO
     views = []
     for kind in StormKind:
         running = session.storms.active.get(kind)
-        account = Account.FIRST_STORM + kind
+        standing = standings[Account.FIRST_STORM + kind]
         views.append(
             StormView(
                 kind=int(kind),
@@ -188,9 +175,9 @@ def _storms(session: Session) -> tuple[StormView, ...]:
                 severity=None if running is None else running.severity,
                 started_ns=None if running is None else running.started_ns,
                 ends_ns=None if running is None else running.ends_ns,
-                orders_sent=session.exchange.orders_sent.get(account, 0),
-                position_lots=ledger.position(account),
-                pnl=ledger.equity(account, mark) * value,
+                orders_sent=standing.orders_sent,
+                position_lots=standing.position_lots,
+                pnl=standing.equity * value,
             )
         )
     return tuple(views)
@@ -227,4 +214,5 @@ def _feed(session: Session) -> FeedView | None:
         divergence_lots=player.divergence_lots,
         divergence_count=player.divergence_count,
         ended=player.ended,
+        halted=player.halted,
     )

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.agents.base import Agent
 from engine.core.clock import NS_PER_MS, NS_PER_S
-from engine.core.rng import Stream
 from engine.core.types import Account, Command, CommandKind, StormKind
 from engine.inputs import storm_command
+from engine.loop import Loop
 from engine.recording.recompute import replay_inputs
 from engine.scenarios import load_scenario
 from engine.session import Session, SessionConfig
 from engine.storms import StormRequest
+from tests.paths import PATHS
+from tests.traders import Silent, silent_group
+
+pytestmark = pytest.mark.usefixtures("machine_code")
 
 END_NS = 6 * NS_PER_S
 
@@ -89,7 +87,7 @@ def run(stops: list[int], *, seed: int = 42) -> Session:
 
 
 @pytest.fixture(scope="module")
-def whole() -> Outcome:
+def whole(machine_code: None) -> Outcome:
     result = outcome(run([]))
     assert result.events > 300
     assert result.reports
@@ -101,7 +99,7 @@ def test_equal_slices_of_any_length_change_nothing(slice_ns, whole):
     assert outcome(run(list(range(0, END_NS, slice_ns)))) == whole
 
 
-@settings(max_examples=15)
+@settings(max_examples=15 if len(PATHS) > 1 else 3)
 @given(st.lists(st.integers(0, END_NS), max_size=40))
 def test_random_slices_change_nothing(whole, stops):
     assert outcome(run(stops)) == whole
@@ -122,7 +120,7 @@ def test_inputs_of_one_instant_keep_their_order():
         for account in accounts:
             session.accept(session.stamp(order(1, 0, account)))
         session.advance(NS_PER_S + 2 * NS_PER_MS)
-        trades = [t for t in session.exchange.recent_trades if t.aggressor in accounts]
+        trades = [t for t in session.exchange.recent_trades() if t.aggressor in accounts]
         return trades[0].aggressor
 
     assert first_trade([Account.DESK, Account.TARGET]) == Account.DESK
@@ -139,8 +137,8 @@ def test_a_fork_and_its_origin_go_the_same_way(at_ns, whole):
     session = Session(config())
     before = [c for c in STAMPED if c.time_ns <= at_ns]
     replay_inputs(session, before, at_ns)
-    fork, restored = session.fork(), Session.restore(session.snapshot())
-    for future in (fork, session, restored):
+    fork, resumed = session.fork(), Session(config()).resume(session.image())
+    for future in (fork, session, resumed):
         replay_inputs(future, STAMPED[len(before) :], END_NS)
         assert outcome(future) == whole
 
@@ -148,80 +146,50 @@ def test_a_fork_and_its_origin_go_the_same_way(at_ns, whole):
 def test_a_fork_does_not_touch_its_origin():
     session = Session(config())
     session.advance(NS_PER_S)
-    before, data = outcome(session), session.snapshot()
+    before, image = outcome(session), session.image()
     fork = session.fork()
     fork.accept(fork.stamp(storm(StormKind.CRASH, 1.0)))
     fork.accept(fork.stamp(order(1, 0)))
     fork.advance(3 * NS_PER_S)
     assert outcome(session) == before
     session.advance(3 * NS_PER_S)
-    again = Session.restore(data)
+    again = session.resume(image)
     again.advance(3 * NS_PER_S)
     assert outcome(session) == outcome(again)
     assert outcome(session) != outcome(fork)
 
 
-class Silent(Agent):
-    """Wakes, looks, draws, and never sends anything."""
-
-    kind = "silent"
-
-    def act(self, now_ns: int) -> int:
-        self.rng.normal()
-        if self.fundamental is not None:
-            self.fundamental.value_ticks(now_ns)
-        self.exchange.book.levels(0, 5)
-        return 1 + self.rng.below(20 * NS_PER_MS)
-
-
 @pytest.mark.parametrize("scenario", ["minimal", "balanced"])
-def test_a_silent_agent_more_changes_nobodys_numbers(scenario):
-    alone, watched = Session(config(scenario=scenario)), Session(config(scenario=scenario))
-    for account in (8, 4_000):
-        Silent(
-            account=account,
-            name="silent",
-            rng=Stream(42, account),
-            exchange=watched.exchange,
-            fundamental=watched.fundamental,
-            latency_ns=1_000,
-        ).start()
+@pytest.mark.parametrize("who", ["in Python", "built in"])
+def test_a_silent_agent_more_changes_nobodys_numbers(scenario, who):
+    plain = config(scenario=scenario)
+    if who == "in Python":
+        more = plain._replace(agents=(Silent, Silent))
+    else:
+        more = plain._replace(scenario=silent_group(plain.scenario))
+    alone, watched = Session(plain), Session(more)
     for session in (alone, watched):
         session.advance(NS_PER_S)
         session.accept(session.stamp(storm(StormKind.IGNITION)))
         session.advance(4 * NS_PER_S)
+    silent = [account for account in watched.accounts if account not in alone.accounts]
+    assert len(silent) == (2 if who == "in Python" else 1)
+    assert all(watched.exchange.orders_sent(account) == 0 for account in silent)
     assert watched.kernel.processed > alone.kernel.processed
     assert (watched.event_digest, watched.book_digest()) == (alone.event_digest, alone.book_digest())
+    ledgers = [session.exchange.ledger.accounts() for session in (alone, watched)]
+    assert ledgers[0] == ledgers[1]
 
 
-def test_an_analysis_more_changes_no_event():
+def test_an_analysis_more_changes_no_event(monkeypatch):
     """Samples are read-only: a session whose analytics never start has the same events."""
-    alone, unwatched = Session(config()), Session(config())
-    unwatched.analytics._on_sample = lambda *_: None  # type: ignore[method-assign]
+    alone = Session(config())
+    monkeypatch.setattr(Loop, "start_samples", lambda loop: None)
+    unwatched = Session(config())
     for session in (alone, unwatched):
         session.advance(3 * NS_PER_S)
+    assert alone.analytics.statistics()["samples"] > unwatched.analytics.statistics()["samples"] == 0
     assert alone.event_digest == unwatched.event_digest
-
-
-IN_ANOTHER_PROCESS = """
-import json
-from tests.test_determinism import outcome, run
-result = outcome(run([]))
-print(json.dumps([result.events, result.event_digest, result.book_digest, list(result.equities)]))
-"""
-
-
-@pytest.mark.parametrize("hash_seed", ["0", "1", "4294967295"])
-def test_another_process_with_another_hash_seed_gives_the_same(hash_seed, whole):
-    root = Path(__file__).parents[1]
-    environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(root)}
-    answer = subprocess.run(
-        [sys.executable, "-c", IN_ANOTHER_PROCESS], capture_output=True, text=True, env=environment, cwd=root
-    )
-    assert answer.returncode == 0, answer.stderr
-    events, event_digest, book_digest, equities = json.loads(answer.stdout)
-    assert (events, event_digest, book_digest) == (whole.events, whole.event_digest, whole.book_digest)
-    assert tuple(equities) == whole.equities
 
 
 @pytest.mark.long

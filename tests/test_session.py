@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.book import HotBook, ReferenceBook, running_digest
+from engine.book import ColumnarBook, HotBook, ReferenceBook, running_digest
 from engine.core.clock import NS_PER_MS, NS_PER_S
 from engine.core.errors import StormError, UsageError
-from engine.core.types import EVENT_DTYPE, Account, Command, CommandKind, StormKind, TimeInForce
+from engine.core.types import Account, Command, CommandKind, StormKind, TimeInForce
 from engine.frame import SERIES_SAMPLES, TAPE_TRADES
 from engine.inputs import storm_command
 from engine.market.orders import Reason, ReportKind
@@ -19,6 +19,9 @@ from engine.storms import StormRequest
 DESK, TARGET = int(Account.DESK), int(Account.TARGET)
 SUBMIT = Command(kind=CommandKind.SUBMIT, account=DESK, side=0, price_ticks=9_000, qty_lots=5, order_id=1)
 STORM = storm_command(StormRequest(StormKind.CRASH, 0.5, 10))
+
+
+pytestmark = pytest.mark.usefixtures("machine_code")
 
 
 @pytest.fixture
@@ -38,16 +41,14 @@ def wait(session: Session, ns: int = 2 * NS_PER_MS) -> None:
 
 def test_the_events_of_a_session_build_its_book():
     session = Session(SessionConfig(load_scenario("balanced"), seed=9))
-    data = bytearray()
-    session.exchange.log.sink = data.extend
     session.advance(NS_PER_S)
     put(session, STORM, a=1_000_000)
     session.advance(8 * NS_PER_S)
-    events = np.frombuffer(bytes(data), EVENT_DTYPE)
+    events = session.exchange.log.since(0)
     assert len(events) == session.event_count
-    assert running_digest(bytes(data)) == session.event_digest
+    assert running_digest(events) == session.event_digest
     assert np.all(np.diff(events["ts"].astype(np.int64)) >= 0)
-    for book in (ReferenceBook(), HotBook()):
+    for book in (ReferenceBook(), ColumnarBook(), HotBook()):
         counts = book.apply(events)
         assert book.digest() == session.book_digest()
         assert (counts.unknown_order, counts.rejected_duplicate, counts.rejected_quantity) == (0, 0, 0)

@@ -14,6 +14,7 @@ from desk.formats import UNKNOWN, bytes_text, clean, money, time_text, units_of
 from desk.view import View
 from desk.widgets.deck import STORM_LABELS, time_left_s
 from desk.widgets.panel import Panel
+from engine.arena.machine import Status as CoreStatus
 from engine.core.types import Account, StormKind
 from engine.frame import Frame
 
@@ -92,10 +93,23 @@ def _parts(frame: Frame, view: View) -> list[_Part]:
     recording = host.recording
     if recording is not None and recording.active and host.mode == "live":
         parts.append(_Part(3, (("● REC ", strong), (bytes_text(recording.bytes_written), plain))))
+    if recording is not None and recording.error is not None:
+        parts.append(_Part(1, (("✕ NOT RECORDING", strong),)))
+    if view.core is not None:
+        parts.append(_core(view.core, view))
     waiting = sum(1 for alert in market.alerts if not alert.acknowledged)
     if waiting:
         parts.append(_Part(5, ((f"{waiting} alert{'s' if waiting > 1 else ''}", plain),)))
     return parts
+
+
+def _core(core: CoreStatus, view: View) -> _Part:
+    """Which path the core runs on; while it compiles, how far that is."""
+    if core.building is not None:
+        done, total, name = core.building
+        far = f"{done}/{total} {clean(name)} " if total else ""
+        return _Part(3, ((f"compiling {far}…", view.palette.status),))
+    return _Part(8 if core.path == "compiled" else 3, ((core.path, view.palette.status),))
 
 
 def _state(frame: Frame) -> str:

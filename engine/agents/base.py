@@ -7,10 +7,9 @@ stale by then.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from engine.agents.fundamental import Fundamental
-from engine.core.clock import NS_PER_S
 from engine.core.rng import Stream
 from engine.core.types import TimeInForce
 from engine.market.exchange import Exchange
@@ -20,7 +19,7 @@ __all__ = ["Agent"]
 
 
 class Agent:
-    """Base of all built-in agents; a subclass implements `act`."""
+    """Base of agents that run in Python; a subclass implements `act`, and `memory` where it has one."""
 
     kind: ClassVar[str] = "agent"
 
@@ -45,6 +44,27 @@ class Agent:
     def limit_lots(self) -> int | None:
         """The agent's inventory limit, where it has one."""
         return None
+
+    @property
+    def owner_key(self) -> str:
+        """Its name in snapshots."""
+        return f"agent:{self.account}"
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a snapshot needs to go on with it."""
+        return {"draws": self.rng.count, "memory": self.memory()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Goes on from a state."""
+        self.rng.count = state["draws"]
+        self.remember(state["memory"])
+
+    def memory(self) -> Any:
+        """What the subclass keeps between looks, as JSON can hold it."""
+        return None
+
+    def remember(self, memory: Any) -> None:
+        """Takes over what `memory` gave."""
 
     def act(self, now_ns: int) -> int:
         """Look and act once. Returns ns until the next wake-up (0 = never again)."""
@@ -71,7 +91,7 @@ class Agent:
     @property
     def open_orders(self) -> dict[int, Order]:
         """Own resting orders by id, oldest first."""
-        return self.exchange.matching.open_orders(self.account)
+        return self.exchange.open_orders(self.account)
 
     def reference_ticks(self) -> int:
         """A price to quote around when a side is empty: last trade, else the fundamental's anchor."""
@@ -108,8 +128,3 @@ class Agent:
         self.exchange.send_cancel(
             account=self.account, order_id=order_id, latency_ns=self.latency_ns + after_ns
         )
-
-
-def interval_ns(rng: Stream, rate_per_s: float) -> int:
-    """Exponential waiting time for events at this rate."""
-    return rng.exponential_ns(int(NS_PER_S / rate_per_s))

@@ -95,6 +95,12 @@ class DemoMaker(Agent):
     def limit_lots(self) -> int:
         return LIMIT_UNITS * self._unit_lots
 
+    def memory(self) -> Any:
+        return [self._seen_position, self._seen_cash, self._position_cost, self._closing]
+
+    def remember(self, memory: Any) -> None:
+        self._seen_position, self._seen_cash, self._position_cost, self._closing = memory
+
     def act(self, now_ns: int) -> int:
         delay_ns = INTERVAL_MS * NS_PER_MS * 9 // 10 + self.rng.below(INTERVAL_MS * NS_PER_MS // 5)
         if self._closing:
@@ -118,7 +124,7 @@ class DemoMaker(Agent):
 
     def _cost(self) -> int:
         """Cost of the position, brought up to date with what has traded since the last look."""
-        entry = self.exchange.ledger.open_account(self.account)
+        entry = self.exchange.ledger.entry(self.account)
         traded = entry.position_lots - self._seen_position
         paid = (self._seen_cash - entry.cash) // MICRO
         self._position_cost = carry_cost(

@@ -7,14 +7,23 @@ and when the price moves fast it widens, then pulls its quotes for a while.
 from __future__ import annotations
 
 from math import ceil, floor
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from engine.agents.base import Agent
+from engine.agents.acting import AgentRow, cancel_all
+from engine.agents.fundamental import FundamentalRow
+from engine.agents.quotes import Quote, mid_or_reference, move_to, want
+from engine.arena.functions import inlined, routine
+from engine.arena.layout import Real, Record, Table, Word
+from engine.arena.random import StreamRow, below
 from engine.core.clock import NS_PER_MS
 from engine.core.types import Side
+from engine.market.actions import best_ask, best_bid, depth
+from engine.market.records import Market
 
-__all__ = ["Maker", "MakerParams"]
+__all__ = ["MakerParams", "MakerRow", "act_maker", "fill_maker"]
 
+_BID = int(Side.BID)
+_ASK = int(Side.ASK)
 _DEPTH_LEVELS = 5
 _VOLATILITY_WEIGHT = 0.2
 
@@ -41,71 +50,90 @@ class MakerParams(NamedTuple):
     """For how long it pulls them."""
 
 
-class Maker(Agent):
-    """See the module."""
+class MakerRow(Record):
+    """MakerParams, and what it remembers of the mid."""
 
-    kind = "maker"
+    pause_ns: Word
+    """Least time between looks."""
+    jitter_ns: Word
+    """Up to this is added to it."""
+    panic_ns: Word
+    """For how long it pulls its quotes."""
+    levels: Word
+    step_ticks: Word
+    size_lots: Word
+    limit_lots: Word
+    half_spread_ticks: Real
+    skew_ticks: Real
+    lean_ticks: Real
+    panic_ticks: Real
+    looked: Word
+    """1 once it has seen a mid."""
+    last_mid: Real
+    move_ticks: Real
+    """Moving average of absolute mid changes per look."""
 
-    def __init__(self, *, params: MakerParams, **base: Any) -> None:
-        super().__init__(**base)
-        self.params = params
-        self._last_mid: float | None = None
-        self._move = 0.0
-        """Moving average of absolute mid changes per look, in ticks."""
 
-    @property
-    def limit_lots(self) -> int:
-        return self.params.limit_lots
+def fill_maker(row: MakerRow, params: MakerParams, _stream: StreamRow) -> None:
+    """A market maker with these parameters."""
+    row.pause_ns = (params.interval_ms * 3 // 4) * NS_PER_MS
+    row.jitter_ns = params.interval_ms // 2 * NS_PER_MS
+    row.panic_ns = params.pause_ms * NS_PER_MS
+    row.levels = params.levels
+    row.step_ticks = params.step_ticks
+    row.size_lots = params.size_lots
+    row.limit_lots = params.limit_lots
+    row.half_spread_ticks = params.half_spread_ticks
+    row.skew_ticks = params.skew_ticks
+    row.lean_ticks = params.lean_ticks
+    row.panic_ticks = params.panic_ticks
 
-    def act(self, now_ns: int) -> int:
-        p = self.params
-        jitter_ns = self.rng.below(p.interval_ms // 2 * NS_PER_MS)
-        mid = self._observe()
-        if self._move > p.panic_ticks:
-            for order_id in list(self.open_orders):
-                self.cancel(order_id)
-            self._move *= 0.5
-            return p.pause_ms * NS_PER_MS + jitter_ns
-        self._requote(mid)
-        return (p.interval_ms * 3 // 4) * NS_PER_MS + jitter_ns
 
-    def _observe(self) -> float:
-        twice_mid = self.exchange.twice_mid_ticks
-        if twice_mid is None:
-            best = self.exchange.best_bid if self.exchange.best_bid is not None else self.exchange.best_ask
-            return float(self.reference_ticks() if best is None else best)
-        mid = twice_mid / 2.0
-        if self._last_mid is not None:
-            self._move += _VOLATILITY_WEIGHT * (abs(mid - self._last_mid) - self._move)
-        self._last_mid = mid
-        return mid
+@routine
+def act_maker(
+    market: Market,
+    fundamental: FundamentalRow,
+    agent: AgentRow,
+    stream: StreamRow,
+    maker: MakerRow,
+    quotes: Table[Quote],
+) -> int:
+    """Acts once. Returns ns until its next wake-up. `quotes` is scratch."""
+    jitter_ns = below(stream, maker.jitter_ns)
+    mid = _observe(market, fundamental, maker)
+    if maker.move_ticks > maker.panic_ticks:
+        cancel_all(market, agent)
+        maker.move_ticks *= 0.5
+        return maker.panic_ns + jitter_ns
+    _requote(market, agent, maker, quotes, mid)
+    return maker.pause_ns + jitter_ns
 
-    def _requote(self, mid: float) -> None:
-        p = self.params
-        position = self.position_lots
-        book = self.exchange.book
-        bid_depth, ask_depth = book.depth(Side.BID, _DEPTH_LEVELS), book.depth(Side.ASK, _DEPTH_LEVELS)
-        total = bid_depth + ask_depth
-        lean = p.lean_ticks * (bid_depth - ask_depth) / total if total else 0.0
-        centre = mid + lean - p.skew_ticks * position / p.limit_lots
-        half = p.half_spread_ticks + self._move
-        wanted: dict[tuple[int, int], int] = {}
-        for level in range(p.levels):
-            size = p.size_lots * (2 + level) // 2
-            offset = half + level * p.step_ticks
-            if position + size <= p.limit_lots:
-                wanted[(Side.BID, floor(centre - offset))] = size
-            if position - size >= -p.limit_lots:
-                wanted[(Side.ASK, ceil(centre + offset))] = size
-        self._move_to(wanted)
 
-    def _move_to(self, wanted: dict[tuple[int, int], int]) -> None:
-        """Cancel what is not wanted any more, send what is missing."""
-        for order_id, order in list(self.open_orders.items()):
-            size = wanted.get((order.side, order.price_ticks))
-            if size is not None and 2 * order.remaining_lots >= size:
-                del wanted[(order.side, order.price_ticks)]
-            else:
-                self.cancel(order_id)
-        for (side, price_ticks), size in wanted.items():
-            self.limit(side, price_ticks, size, post_only=True)
+@inlined
+def _observe(market: Market, fundamental: FundamentalRow, maker: MakerRow) -> float:
+    mid = mid_or_reference(market, fundamental)
+    if best_bid(market) != 0 and best_ask(market) != 0:
+        if maker.looked != 0:
+            maker.move_ticks += _VOLATILITY_WEIGHT * (abs(mid - maker.last_mid) - maker.move_ticks)
+        maker.looked = 1
+        maker.last_mid = mid
+    return mid
+
+
+@inlined
+def _requote(market: Market, agent: AgentRow, maker: MakerRow, quotes: Table[Quote], mid: float) -> None:
+    position, most = market.accounts[agent.account].position_lots, maker.limit_lots
+    bid_depth, ask_depth = depth(market, _BID, _DEPTH_LEVELS), depth(market, _ASK, _DEPTH_LEVELS)
+    total = bid_depth + ask_depth
+    lean = maker.lean_ticks * (bid_depth - ask_depth) / total if total != 0 else 0.0
+    centre = mid + lean - maker.skew_ticks * position / most
+    half = maker.half_spread_ticks + maker.move_ticks
+    wanted = 0
+    for level in range(maker.levels):
+        size = maker.size_lots * (2 + level) // 2
+        offset = half + level * maker.step_ticks
+        if position + size <= most:
+            wanted = want(quotes, wanted, _BID, floor(centre - offset), size)
+        if position - size >= -most:
+            wanted = want(quotes, wanted, _ASK, ceil(centre + offset), size)
+    move_to(market, agent, quotes, wanted)

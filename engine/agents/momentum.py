@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from engine.agents.base import Agent
+from engine.agents.acting import AgentRow, take
+from engine.arena.functions import inlined, routine
+from engine.arena.layout import Real, Record, Word
+from engine.arena.random import StreamRow, below
 from engine.core.clock import NS_PER_MS
 from engine.core.types import Side
+from engine.market.actions import best_ask, best_bid
+from engine.market.records import Market
 
-__all__ = ["Momentum", "MomentumParams"]
+__all__ = ["MomentumParams", "MomentumRow", "act_momentum", "fill_momentum"]
+
+_BID = int(Side.BID)
+_ASK = int(Side.ASK)
 
 
 class MomentumParams(NamedTuple):
@@ -24,44 +32,64 @@ class MomentumParams(NamedTuple):
     limit_lots: int = 300
 
 
-class Momentum(Agent):
-    """See the module."""
+class MomentumRow(Record):
+    """MomentumParams, and the two averages."""
 
-    kind = "momentum"
+    pause_ns: Word
+    """Least time between looks."""
+    jitter_ns: Word
+    """Up to this is added to it."""
+    fast_weight: Real
+    slow_weight: Real
+    threshold_ticks: Real
+    size_lots: Word
+    limit_lots: Word
+    looked: Word
+    """1 once the averages have begun."""
+    fast_ticks: Real
+    slow_ticks: Real
 
-    def __init__(self, *, params: MomentumParams, **base: Any) -> None:
-        super().__init__(**base)
-        self.params = params
-        self._fast: float | None = None
-        self._slow = 0.0
 
-    @property
-    def limit_lots(self) -> int:
-        return self.params.limit_lots
+def fill_momentum(row: MomentumRow, params: MomentumParams, _stream: StreamRow) -> None:
+    """A momentum trader with these parameters."""
+    row.pause_ns = (params.interval_ms * 3 // 4) * NS_PER_MS
+    row.jitter_ns = params.interval_ms // 2 * NS_PER_MS
+    row.fast_weight = params.fast
+    row.slow_weight = params.slow
+    row.threshold_ticks = params.threshold_ticks
+    row.size_lots = params.size_lots
+    row.limit_lots = params.limit_lots
 
-    def act(self, now_ns: int) -> int:
-        p = self.params
-        delay_ns = (p.interval_ms * 3 // 4) * NS_PER_MS + self.rng.below(p.interval_ms // 2 * NS_PER_MS)
-        twice_mid = self.exchange.twice_mid_ticks
-        if twice_mid is None:
-            return delay_ns
-        mid = twice_mid / 2.0
-        if self._fast is None:
-            self._fast = self._slow = mid
-            return delay_ns
-        self._fast += p.fast * (mid - self._fast)
-        self._slow += p.slow * (mid - self._slow)
-        self._trade(self._fast - self._slow)
+
+@routine
+def act_momentum(market: Market, agent: AgentRow, stream: StreamRow, trader: MomentumRow) -> int:
+    """Acts once. Returns ns until its next wake-up."""
+    delay_ns = trader.pause_ns + below(stream, trader.jitter_ns)
+    bid, ask = best_bid(market), best_ask(market)
+    if bid == 0 or ask == 0:
         return delay_ns
+    mid = (bid + ask) / 2.0
+    if trader.looked == 0:
+        trader.looked = 1
+        trader.fast_ticks = mid
+        trader.slow_ticks = mid
+        return delay_ns
+    trader.fast_ticks += trader.fast_weight * (mid - trader.fast_ticks)
+    trader.slow_ticks += trader.slow_weight * (mid - trader.slow_ticks)
+    _trade(market, agent, trader, trader.fast_ticks - trader.slow_ticks)
+    return delay_ns
 
-    def _trade(self, trend_ticks: float) -> None:
-        p = self.params
-        position = self.position_lots
-        if trend_ticks > p.threshold_ticks and position < p.limit_lots:
-            self.take(Side.BID, min(p.size_lots, p.limit_lots - position))
-        elif trend_ticks < -p.threshold_ticks and position > -p.limit_lots:
-            self.take(Side.ASK, min(p.size_lots, p.limit_lots + position))
-        elif position > 0 and trend_ticks < p.threshold_ticks / 3:
-            self.take(Side.ASK, min(p.size_lots, position))
-        elif position < 0 and trend_ticks > -p.threshold_ticks / 3:
-            self.take(Side.BID, min(p.size_lots, -position))
+
+@inlined
+def _trade(market: Market, agent: AgentRow, trader: MomentumRow, trend_ticks: float) -> None:
+    threshold = trader.threshold_ticks
+    size, most = trader.size_lots, trader.limit_lots
+    position = market.accounts[agent.account].position_lots
+    if trend_ticks > threshold and position < most:
+        take(market, agent, _BID, min(size, most - position), 0)
+    elif trend_ticks < -threshold and position > -most:
+        take(market, agent, _ASK, min(size, most + position), 0)
+    elif position > 0 and trend_ticks < threshold / 3:
+        take(market, agent, _ASK, min(size, position), 0)
+    elif position < 0 and trend_ticks > -threshold / 3:
+        take(market, agent, _BID, min(size, -position), 0)

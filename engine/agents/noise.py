@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from math import sqrt
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from engine.agents.base import Agent, interval_ns
+from engine.agents.acting import AgentRow, cancel, limit, reference_ticks, take
+from engine.agents.fundamental import FundamentalRow
+from engine.arena.functions import inlined, routine
+from engine.arena.layout import Real, Record, Word
+from engine.arena.random import StreamRow, below, chance, exponential_ns, pareto, uniform
 from engine.core.clock import NS_PER_S
 from engine.core.types import Side
+from engine.market.actions import best_ask, best_bid
+from engine.market.records import Market
 
-__all__ = ["Noise", "NoiseParams"]
+__all__ = ["NoiseParams", "NoiseRow", "act_noise", "fill_noise"]
+
+_BID = int(Side.BID)
 
 
 class NoiseParams(NamedTuple):
@@ -28,39 +36,60 @@ class NoiseParams(NamedTuple):
     """Mean life of a resting order."""
 
 
-class Noise(Agent):
-    """See the module."""
+class NoiseRow(Record):
+    """NoiseParams; a noise trader remembers nothing."""
 
-    kind = "noise"
+    interval_ns: Real
+    """Mean; a whole number."""
+    life_ns: Real
+    """Mean; a whole number."""
+    market_share: Real
+    size_lots: Word
+    max_size_lots: Word
+    max_distance_ticks: Word
 
-    def __init__(self, *, params: NoiseParams, **base: Any) -> None:
-        super().__init__(**base)
-        self.params = params
 
-    def act(self, now_ns: int) -> int:
-        p, rng = self.params, self.rng
-        side = rng.below(2)
-        size = rng.pareto(p.size_lots, p.max_size_lots)
-        takes = rng.chance(p.market_share)
-        distance = self._distance()
-        life_ns = rng.exponential_ns(int(p.lifetime_s * NS_PER_S))
-        if takes:
-            self.take(side, size)
-        else:
-            order_id = self.limit(side, self._price(side, distance), size, post_only=True)
-            self.cancel(order_id, after_ns=life_ns)
-        return interval_ns(rng, p.rate_per_s)
+def fill_noise(row: NoiseRow, params: NoiseParams, _stream: StreamRow) -> None:
+    """A noise trader with these parameters."""
+    row.interval_ns = float(int(NS_PER_S / params.rate_per_s))
+    row.life_ns = float(int(params.lifetime_s * NS_PER_S))
+    row.market_share = params.market_share
+    row.size_lots = params.size_lots
+    row.max_size_lots = params.max_size_lots
+    row.max_distance_ticks = params.max_distance_ticks
 
-    def _distance(self) -> int:
-        """Ticks behind the best; -1 (one in eight) improves it."""
-        u = self.rng.uniform()
-        if u < 0.125:
-            return -1
-        return min(self.params.max_distance_ticks, int(1.2 / sqrt((1.0 - u) / 0.875)) - 1)
 
-    def _price(self, side: int, distance: int) -> int:
-        if side == Side.BID:
-            best = self.exchange.best_bid
-            return (self.reference_ticks() - 1 if best is None else best) - distance
-        best = self.exchange.best_ask
-        return (self.reference_ticks() + 1 if best is None else best) + distance
+@routine
+def act_noise(
+    market: Market, fundamental: FundamentalRow, agent: AgentRow, stream: StreamRow, noise: NoiseRow
+) -> int:
+    """Acts once. Returns ns until its next wake-up."""
+    side = below(stream, 2)
+    size = pareto(stream, noise.size_lots, noise.max_size_lots)
+    takes = chance(stream, noise.market_share)
+    distance = _distance(stream, noise.max_distance_ticks)
+    life_ns = exponential_ns(stream, noise.life_ns)
+    if takes:
+        take(market, agent, side, size, 0)
+    else:
+        price = _price(market, fundamental, side, distance)
+        cancel(market, agent, limit(market, agent, side, price, size), life_ns)
+    return exponential_ns(stream, noise.interval_ns)
+
+
+@inlined
+def _distance(stream: StreamRow, max_ticks: int) -> int:
+    """Ticks behind the best; -1 (one in eight) improves it."""
+    u = uniform(stream)
+    if u < 0.125:
+        return -1
+    return min(max_ticks, int(1.2 / sqrt((1.0 - u) / 0.875)) - 1)
+
+
+@inlined
+def _price(market: Market, fundamental: FundamentalRow, side: int, distance: int) -> int:
+    if side == _BID:
+        bid = best_bid(market)
+        return (bid if bid != 0 else reference_ticks(market, fundamental) - 1) - distance
+    ask = best_ask(market)
+    return (ask if ask != 0 else reference_ticks(market, fundamental) + 1) + distance

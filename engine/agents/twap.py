@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from engine.agents.base import Agent
+from engine.agents.acting import AgentRow, take
+from engine.arena.functions import routine
+from engine.arena.layout import Real, Record, Word
+from engine.arena.random import StreamRow, below, between, exponential_ns
 from engine.core.clock import NS_PER_S
+from engine.market.records import Market
 
-__all__ = ["Twap", "TwapParams"]
+__all__ = ["TwapParams", "TwapRow", "act_twap", "fill_twap"]
 
 
 class TwapParams(NamedTuple):
@@ -22,29 +26,40 @@ class TwapParams(NamedTuple):
     """Mean pause between parents."""
 
 
-class Twap(Agent):
-    """See the module."""
+class TwapRow(Record):
+    """TwapParams, and the parent order in work."""
 
-    kind = "twap"
+    parent_lots: Word
+    slice_lots: Word
+    slice_ns: Word
+    rest_ns: Real
+    """Mean; a whole number."""
+    left_lots: Word
+    """Of the parent order."""
+    side: Word
+    rested: Word
+    """1 when the pause before the next parent order is over."""
 
-    def __init__(self, *, params: TwapParams, **base: Any) -> None:
-        super().__init__(**base)
-        self.params = params
-        self._left_lots = 0
-        self._side = 0
-        self._rested = False
 
-    def act(self, now_ns: int) -> int:
-        p, rng = self.params, self.rng
-        if not self._left_lots:
-            if not self._rested:
-                self._rested = True
-                return rng.exponential_ns(int(p.rest_s * NS_PER_S))
-            self._rested = False
-            self._side = rng.below(2)
-            self._left_lots = rng.between(p.parent_lots // 2, p.parent_lots * 3 // 2)
-        size = min(p.slice_lots, self._left_lots)
-        self._left_lots -= size
-        self.take(self._side, size)
-        slice_ns = int(p.slice_s * NS_PER_S)
-        return slice_ns * 9 // 10 + rng.below(slice_ns // 5)
+def fill_twap(row: TwapRow, params: TwapParams, _stream: StreamRow) -> None:
+    """An institution with these parameters."""
+    row.parent_lots = params.parent_lots
+    row.slice_lots = params.slice_lots
+    row.slice_ns = int(params.slice_s * NS_PER_S)
+    row.rest_ns = float(int(params.rest_s * NS_PER_S))
+
+
+@routine
+def act_twap(market: Market, agent: AgentRow, stream: StreamRow, twap: TwapRow) -> int:
+    """Acts once. Returns ns until its next wake-up."""
+    if twap.left_lots == 0:
+        if twap.rested == 0:
+            twap.rested = 1
+            return exponential_ns(stream, twap.rest_ns)
+        twap.rested = 0
+        twap.side = below(stream, 2)
+        twap.left_lots = between(stream, twap.parent_lots // 2, twap.parent_lots * 3 // 2)
+    size = min(twap.slice_lots, twap.left_lots)
+    twap.left_lots -= size
+    take(market, agent, twap.side, size, 0)
+    return twap.slice_ns * 9 // 10 + below(stream, twap.slice_ns // 5)

@@ -12,11 +12,24 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from engine.arena.functions import inlined
 from engine.core.types import Regime
 
-__all__ = ["Regime", "RegimeInputs", "classify", "regime_score"]
+__all__ = [
+    "AGGRESSIVE",
+    "CALM",
+    "CRISIS",
+    "VOLATILE",
+    "Regime",
+    "RegimeInputs",
+    "classify",
+    "regime_of",
+    "regime_score",
+    "stress_score",
+]
 
 VOLATILE, AGGRESSIVE, CRISIS = 0.6, 1.5, 3.0
+_CALM, _VOLATILE, _AGGRESSIVE, _CRISIS = (int(regime) for regime in Regime)
 
 
 class RegimeInputs(NamedTuple):
@@ -51,28 +64,48 @@ CALM = RegimeInputs(
 
 def regime_score(x: RegimeInputs) -> float:
     """The score, 0 and up."""
-    book = 0.0
-    if not x.crossed:
-        book = _excess(x.blowout, CALM.blowout) + 3.0 * _excess(x.imbalance, CALM.imbalance)
-    flow = (
-        5.0 * _excess(x.vpin, CALM.vpin)
-        + 0.6 * _excess(x.velocity, CALM.velocity)
-        + 0.3 * _excess(x.drift_bps, CALM.drift_bps)
-        + 3.0 * _excess(x.depletion, CALM.depletion)
-    )
-    return (book + flow) * min(1.0, x.events_per_s / CALM.events_per_s)
+    return stress_score(*x)
 
 
 def classify(score: float) -> Regime:
     """The class of a score."""
+    return Regime(regime_of(score))
+
+
+@inlined
+def stress_score(
+    blowout: float,
+    imbalance: float,
+    vpin: float,
+    velocity: float,
+    drift_bps: float,
+    depletion: float,
+    events_per_s: float,
+    crossed: bool,
+) -> float:
+    """The score of RegimeInputs, as a kernel."""
+    book = 0.0
+    if not crossed:
+        book = _excess(blowout, CALM.blowout) + 3.0 * _excess(imbalance, CALM.imbalance)
+    flow = (
+        5.0 * _excess(vpin, CALM.vpin)
+        + 0.6 * _excess(velocity, CALM.velocity)
+        + 0.3 * _excess(drift_bps, CALM.drift_bps)
+        + 3.0 * _excess(depletion, CALM.depletion)
+    )
+    return (book + flow) * min(1.0, events_per_s / CALM.events_per_s)
+
+
+@inlined
+def regime_of(score: float) -> int:
+    """The class of a score, as a kernel."""
     if score >= CRISIS:
-        return Regime.CRISIS
+        return _CRISIS
     if score >= AGGRESSIVE:
-        return Regime.AGGRESSIVE
-    if score >= VOLATILE:
-        return Regime.VOLATILE
-    return Regime.CALM
+        return _AGGRESSIVE
+    return _VOLATILE if score >= VOLATILE else _CALM
 
 
+@inlined
 def _excess(value: float, calm: float) -> float:
     return max(0.0, value - calm)

@@ -2,54 +2,65 @@
 
 Volume is cut into equal buckets; VPIN = sum |B - S| / (n * bucket) over the last n full buckets. A print
 that overflows a bucket is split over as many as it fills, so VPIN stays in [0, 1] (flowlab.md section 3).
-The aggressor side is known here, so no bulk classification is needed.
+The aggressor side is known here, so no bulk classification is needed. Buckets are exact integers.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from engine.analytics.ratio import ratio
+from engine.analytics.records import VPIN_BUCKETS, VpinWindow
+from engine.arena.functions import inlined, routine
 
-__all__ = ["Vpin"]
+__all__ = ["add_print", "vpin_value"]
+
+_NAN = float("nan")
 
 
-class Vpin:
-    """Exact integer buckets; `value` is a float in [0, 1], None until one bucket is full."""
+@inlined
+def add_print(vpin: VpinWindow, qty_lots: int, aggressor_side: int) -> None:
+    """Takes one print; aggressor_side 0 = buy."""
+    sign = 1 if aggressor_side == 0 else -1
+    if qty_lots < vpin.bucket_lots - vpin.filled_lots:
+        vpin.filled_lots += qty_lots
+        vpin.signed_lots += sign * qty_lots
+    else:
+        _fill_buckets(vpin, qty_lots, sign)
 
-    def __init__(self, *, bucket_lots: int, buckets: int = 50) -> None:
-        assert bucket_lots > 0
-        assert buckets > 0
-        self.bucket_lots = bucket_lots
-        self._gaps: deque[int] = deque(maxlen=buckets)
-        self._gap_sum = 0
-        self._filled = 0
-        self._signed = 0
 
-    def add(self, qty_lots: int, aggressor_side: int) -> None:
-        """Take one print; aggressor_side 0 = buy."""
-        sign = 1 if aggressor_side == 0 else -1
-        while qty_lots:
-            part = min(qty_lots, self.bucket_lots - self._filled)
-            self._filled += part
-            self._signed += sign * part
-            qty_lots -= part
-            if self._filled == self.bucket_lots:
-                self._close_bucket()
+@inlined
+def vpin_value(vpin: VpinWindow) -> float:
+    """VPIN over the full buckets so far, at most VPIN_BUCKETS of them; NaN until one is full."""
+    buckets = min(vpin.bucket_count, VPIN_BUCKETS)
+    return ratio(vpin.gap_sum, buckets * vpin.bucket_lots) if buckets > 0 else _NAN
 
-    @property
-    def value(self) -> float | None:
-        """VPIN over the full buckets so far (at most n)."""
-        if not self._gaps:
-            return None
-        return self._gap_sum / (len(self._gaps) * self.bucket_lots)
 
-    def statistics(self) -> dict[str, int]:
-        """Buckets in the window and its limit."""
-        return {"buckets": len(self._gaps), "limit": self._gaps.maxlen or 0}
+@routine
+def _fill_buckets(vpin: VpinWindow, qty_lots: int, sign: int) -> None:
+    """A print that fills the bucket, and perhaps others."""
+    bucket_lots = vpin.bucket_lots
+    # Of a huge print, whole buckets that its own later ones push out of the window are left out.
+    beyond = qty_lots // bucket_lots - VPIN_BUCKETS - 1
+    if beyond > 0:
+        qty_lots -= beyond * bucket_lots
+    while qty_lots > 0:
+        part = min(qty_lots, bucket_lots - vpin.filled_lots)
+        vpin.filled_lots += part
+        vpin.signed_lots += sign * part
+        qty_lots -= part
+        if vpin.filled_lots == bucket_lots:
+            _close_bucket(vpin)
 
-    def _close_bucket(self) -> None:
-        if len(self._gaps) == self._gaps.maxlen:
-            self._gap_sum -= self._gaps[0]
-        self._gaps.append(abs(self._signed))
-        self._gap_sum += abs(self._signed)
-        self._filled = 0
-        self._signed = 0
+
+@inlined
+def _close_bucket(vpin: VpinWindow) -> None:
+    gaps = vpin.gaps
+    mask = len(gaps) - 1
+    count = vpin.bucket_count
+    gap = abs(vpin.signed_lots)
+    if count >= VPIN_BUCKETS:
+        vpin.gap_sum -= gaps[(count - VPIN_BUCKETS) & mask].value
+    vpin.gap_sum += gap
+    gaps[count & mask].value = gap
+    vpin.bucket_count = count + 1
+    vpin.filled_lots = 0
+    vpin.signed_lots = 0

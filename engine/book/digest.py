@@ -1,7 +1,7 @@
 """Digests: of a book's levels, and of a stream of events. Plain Python over XXH3-64.
 
 Two books agree when their L2 digests agree; two streams agree when their running digests do. The
-formulas are flowlab.md section 2, and the invariant is that no other code computes them.
+formulas are flowlab.md section 2, and hashing.py holds the compiled way to the same numbers.
 
     L2       h = xxh3("FLOWLAB-L2-v1"); each bid, price descending: h ^= xxh3(price_le8 + total_le8, seed=h);
              h = xxh3("|", seed=h); each ask, price ascending: as the bids
@@ -12,7 +12,7 @@ formulas are flowlab.md section 2, and the invariant is that no other code compu
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from xxhash import xxh3_64_intdigest
@@ -25,6 +25,7 @@ __all__ = [
     "L2_LABEL",
     "SIDE_SEPARATOR",
     "book_digest",
+    "book_digest_by",
     "chain",
     "event_bytes",
     "replay_digest",
@@ -44,6 +45,12 @@ def book_digest(bids: Iterable[tuple[int, int]], asks: Iterable[tuple[int, int]]
     """
     state = _fold_side(xxh3_64_intdigest(L2_LABEL), bids)
     return _fold_side(xxh3_64_intdigest(SIDE_SEPARATOR, state), asks)
+
+
+def book_digest_by(fold_side: Callable[[int, int], int]) -> int:
+    """The same, where `fold_side(side, state)` gives the state after the levels of a side."""
+    state = fold_side(0, xxh3_64_intdigest(L2_LABEL))
+    return fold_side(1, xxh3_64_intdigest(SIDE_SEPARATOR, state))
 
 
 def chain(state: int, event: bytes) -> int:

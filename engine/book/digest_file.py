@@ -11,10 +11,11 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Literal, NamedTuple, cast
+from typing import IO, NamedTuple, cast
 
 import numpy as np
 
+from engine.book.columnar import ColumnarBook
 from engine.book.digest import replay_digest, running_digest
 from engine.book.interface import ApplyCounts, BookInterface
 from engine.book.reference import ReferenceBook
@@ -45,8 +46,10 @@ class DigestReport(NamedTuple):
     counts: ApplyCounts
 
 
-def digest_events_file(path: str | Path, book: Literal["hot", "reference"] = "hot") -> DigestReport:
+def digest_events_file(path: str | Path, book: str = "hot") -> DigestReport:
     """Applies a file of raw events (gzipped when its name ends in .gz) to an empty book.
+
+    `book` is hot (the worker), reference (the judge) or columnar (the witness that solves whole logs).
 
     Raises DataError when the file is missing, unreadable, damaged or not a whole number of events,
     UsageError for an unknown book.
@@ -80,8 +83,10 @@ def digest_events_file(path: str | Path, book: Literal["hot", "reference"] = "ho
 def _empty_book(name: str) -> BookInterface:
     if name == "reference":
         return ReferenceBook()
+    if name == "columnar":
+        return ColumnarBook()
     if name != "hot":
-        raise UsageError(f"no book is called {name!r}; use hot or reference.")
+        raise UsageError(f"no book is called {name!r}; use hot, reference or columnar.")
     from engine.book.hot import HotBook  # here, because it imports numba
 
     HotBook.warm_up()

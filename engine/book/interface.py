@@ -1,22 +1,25 @@
-"""What both books promise: their methods, their results, and the rules of every event type.
+"""What all books promise: their methods, their results, and the rules of every event type.
 
-The rules (one instrument per book; `ts` and `instrument_id` of an event are not looked at):
+The rules (one instrument per book; `ts` and `instrument_id` of an event are not looked at). Checks are
+made in the order in which they stand here, and the first that fails names the count:
 
-ADD     A new order at the back of its level. Rejected, in this order of checks: side above 1
-        (`rejected_side`), qty 0 (`rejected_quantity`), the id is live (`rejected_duplicate`), the
-        level's total would exceed 2^64-1 (`rejected_quantity`).
+ADD     A new order at the back of its level. Side above 1: `rejected_side`. Price above 2^63-1:
+        `rejected_price`. Qty 0 or above 2^63-1: `rejected_quantity`. The id is live:
+        `rejected_duplicate`. The level's total would exceed 2^63-1: `rejected_quantity`. Else `added`.
 CANCEL  Unknown id: `unknown_order`. qty 0 or >= resting: the order leaves (`cancelled`). Less: it
         shrinks and keeps its place (`partially_cancelled`). Side and price of the event mean nothing.
-MODIFY  Replace. Side above 1 or qty 0: rejected and counted, the order stays as it was. Unknown id:
-        an ADD, counted as one. Level total above 2^64-1 after the replace: `rejected_quantity`, the
-        order stays. Else `modified`: the order keeps its place in the queue when side and price are
-        the same and qty is not larger, and goes to the back of its (new) level otherwise.
+MODIFY  Replace. Side, price and qty are checked as for an ADD, whether the id is known or not; what is
+        rejected leaves the order as it was. Unknown id: an ADD, counted as one. Level total above
+        2^63-1 after the replace: `rejected_quantity`, the order stays. Else `modified`: the order keeps
+        its place in the queue when side and price are the same and qty is not larger, and goes to the
+        back of its (new) level otherwise.
 TRADE   Unknown id: `unknown_order`. qty 0: `rejected_quantity`. Else min(qty, resting) lots are
         filled (`traded`), and the order leaves when nothing rests.
 other   `ignored`.
 
-Every id from 0 to 2^64-1 and every price from 0 to 2^64-1 is legal. Events state what happened:
-nothing matches here, so a book may be crossed, and says so.
+Every id from 0 to 2^64-1 is legal, every price from 0 to 2^63-1, and in a CANCEL and a TRADE every qty
+up to 2^64-1: prices and resting lots fit an int64, ids do not. Events state what happened: nothing
+matches here, so a book may be crossed, and says so.
 """
 
 from __future__ import annotations
@@ -31,19 +34,32 @@ from engine.core.types import EVENT_DTYPE
 
 __all__ = [
     "MAX_LEVEL_LOTS",
+    "MAX_PRICE_TICKS",
+    "TOP_DTYPE",
     "ApplyCounts",
     "BookInterface",
     "BookStatistics",
     "EventArray",
     "Level",
+    "TopArray",
     "as_event_array",
+    "as_top_array",
 ]
 
-MAX_LEVEL_LOTS = (1 << 64) - 1
-"""Most lots that one level can hold: its total is a u64 in the digest."""
+MAX_LEVEL_LOTS = (1 << 63) - 1
+"""Most lots that one level, and so one order, can hold: a total is an int64 everywhere."""
+
+MAX_PRICE_TICKS = (1 << 63) - 1
+"""Highest legal price."""
+
+TOP_DTYPE = np.dtype([("bid_price", "<i8"), ("bid_qty", "<i8"), ("ask_price", "<i8"), ("ask_qty", "<i8")])
+"""Best price (ticks) and the whole level's total (lots) of both sides. An empty side has qty 0, price 0."""
 
 EventArray = npt.NDArray[np.void]
 """Events: shape (n,), dtype EVENT_DTYPE."""
+
+TopArray = npt.NDArray[np.void]
+"""Tops of a book: shape (n,), dtype TOP_DTYPE."""
 
 
 class Level(NamedTuple):
@@ -65,6 +81,7 @@ class ApplyCounts(NamedTuple):
     unknown_order: int = 0
     rejected_duplicate: int = 0
     rejected_side: int = 0
+    rejected_price: int = 0
     rejected_quantity: int = 0
     ignored: int = 0
 
@@ -83,10 +100,14 @@ class BookStatistics(NamedTuple):
 
 
 class BookInterface(Protocol):
-    """The methods that both books have; every reader of a book is written against these."""
+    """The methods that all books have; every reader of a book is written against these."""
 
-    def apply(self, events: EventArray) -> ApplyCounts:
-        """Applies the events in order and says what became of them."""
+    def apply(self, events: EventArray, tops: TopArray | None = None) -> ApplyCounts:
+        """Applies the events in order and says what became of them.
+
+        `tops`, when given, has one row per event, TOP_DTYPE, writable and contiguous: row i becomes the
+        top of the book after event i, whatever became of that event. Raises UsageError for another array.
+        """
 
     def digest(self) -> int:
         """Canonical L2 digest (u64, digest.py)."""
@@ -147,6 +168,23 @@ def as_event_array(events: npt.NDArray[Any]) -> EventArray:
     view = np.ascontiguousarray(events).view(EVENT_DTYPE)
     view.flags.writeable = False
     return view
+
+
+def as_top_array(tops: npt.NDArray[Any], event_count: int) -> TopArray:
+    """`tops` itself. Raises UsageError unless it can take one row for each of `event_count` events."""
+    if (
+        not isinstance(tops, np.ndarray)
+        or tops.dtype != TOP_DTYPE
+        or tops.shape != (event_count,)
+        or not tops.flags.writeable
+        or not tops.flags.c_contiguous
+    ):
+        what = f"{tops.dtype}{list(tops.shape)}" if isinstance(tops, np.ndarray) else type(tops).__name__
+        raise UsageError(
+            f"tops of {event_count} events go into a writable, contiguous array of TOP_DTYPE with "
+            f"{event_count} rows, not into {what}. Make one with numpy.zeros({event_count}, TOP_DTYPE)."
+        )
+    return tops
 
 
 def _has_event_fields(dtype: np.dtype[Any]) -> bool:

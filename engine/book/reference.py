@@ -27,11 +27,14 @@ from sortedcontainers import SortedList
 from engine.book.digest import book_digest
 from engine.book.interface import (
     MAX_LEVEL_LOTS,
+    MAX_PRICE_TICKS,
     ApplyCounts,
     BookStatistics,
     EventArray,
     Level,
+    TopArray,
     as_event_array,
+    as_top_array,
 )
 from engine.core.types import EventType
 
@@ -50,6 +53,7 @@ _ADD, _CANCEL, _MODIFY, _TRADE = (
     _UNKNOWN_ORDER,
     _REJECTED_DUPLICATE,
     _REJECTED_SIDE,
+    _REJECTED_PRICE,
     _REJECTED_QUANTITY,
     _IGNORED,
 ) = range(len(ApplyCounts._fields))
@@ -105,12 +109,17 @@ class ReferenceBook:
 
     # Batch
 
-    def apply(self, events: EventArray) -> ApplyCounts:
-        """Applies events, shape (n,), dtype EVENT_DTYPE, in order. Raises UsageError on another array."""
+    def apply(self, events: EventArray, tops: TopArray | None = None) -> ApplyCounts:
+        """Applies events, shape (n,), dtype EVENT_DTYPE, in order. Raises UsageError on another array.
+
+        `tops`, shape (n,), dtype TOP_DTYPE, gets the top of the book after each event.
+        """
         events = as_event_array(events)
+        if tops is not None:
+            tops = as_top_array(tops, len(events))
         before = list(self._tally)
         columns = (events[name].tolist() for name in ("event_type", "order_id", "side", "price", "qty"))
-        for kind, order_id, side, price, qty in zip(*columns, strict=True):
+        for i, (kind, order_id, side, price, qty) in enumerate(zip(*columns, strict=True)):
             if kind == _ADD:
                 self.add(order_id, side, price, qty)
             elif kind == _CANCEL:
@@ -121,6 +130,8 @@ class ReferenceBook:
                 self.trade(order_id, qty)
             else:
                 self._tally[_IGNORED] += 1
+            if tops is not None:
+                tops[i] = self._top()
         return ApplyCounts(*(now - then for now, then in zip(self._tally, before, strict=True)))
 
     @property
@@ -135,7 +146,10 @@ class ReferenceBook:
         if not 0 <= side <= 1:
             self._tally[_REJECTED_SIDE] += 1
             return False
-        if qty_lots <= 0:
+        if price_ticks > MAX_PRICE_TICKS:
+            self._tally[_REJECTED_PRICE] += 1
+            return False
+        if not 0 < qty_lots <= MAX_LEVEL_LOTS:
             self._tally[_REJECTED_QUANTITY] += 1
             return False
         if order_id in self._orders:
@@ -146,7 +160,7 @@ class ReferenceBook:
             self._tally[_REJECTED_QUANTITY] += 1
             return False
         assert 0 <= order_id <= _U64_MAX, order_id
-        assert 0 <= price_ticks <= _U64_MAX, price_ticks
+        assert price_ticks >= 0, price_ticks
         self._orders[order_id] = order = _Order(qty_lots, queue or self._open(side, price_ticks))
         order.queue.orders[order_id] = order
         order.queue.total += qty_lots
@@ -176,7 +190,10 @@ class ReferenceBook:
         if not 0 <= side <= 1:
             self._tally[_REJECTED_SIDE] += 1
             return False
-        if qty_lots <= 0:
+        if price_ticks > MAX_PRICE_TICKS:
+            self._tally[_REJECTED_PRICE] += 1
+            return False
+        if not 0 < qty_lots <= MAX_LEVEL_LOTS:
             self._tally[_REJECTED_QUANTITY] += 1
             return False
         queue = order.queue
@@ -190,7 +207,7 @@ class ReferenceBook:
         if qty_lots > MAX_LEVEL_LOTS - total_of_others:
             self._tally[_REJECTED_QUANTITY] += 1
             return False
-        assert 0 <= price_ticks <= _U64_MAX, price_ticks
+        assert price_ticks >= 0, price_ticks
         self._tally[_MODIFIED] += 1
         if keeps_place:
             queue.total = total_of_others + qty_lots
@@ -335,6 +352,16 @@ class ReferenceBook:
 
     # Inside
 
+    def _top(self) -> tuple[int, int, int, int]:
+        """One row of TOP_DTYPE."""
+        bid, ask = self._best
+        return (
+            0 if bid is None else bid.price,
+            0 if bid is None else bid.total,
+            0 if ask is None else ask.price,
+            0 if ask is None else ask.total,
+        )
+
     def _best_first(self, side: int) -> Iterator[_Queue]:
         """The levels of a side, best first."""
         prices = self._prices[side]
@@ -382,7 +409,7 @@ class ReferenceBook:
                 assert queue.side == side, "a level on the wrong side"
                 assert queue.orders, "an empty level"
                 assert queue.total == sum(order.qty for order in queue.orders.values()), "wrong total"
-                assert queue.total <= MAX_LEVEL_LOTS, "a total above u64"
+                assert queue.total <= MAX_LEVEL_LOTS, "a total above the limit"
                 seen += len(queue.orders)
                 for order_id, order in queue.orders.items():
                     assert order.qty > 0, "an order without lots"

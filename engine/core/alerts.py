@@ -7,7 +7,7 @@ condition has gone: one line per event, not one per sample.
 from __future__ import annotations
 
 from collections import deque
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 __all__ = ["Alert", "AlertStore"]
 
@@ -56,6 +56,16 @@ class AlertStore:
     def alerts(self) -> tuple[Alert, ...]:
         """All that are kept, oldest first."""
         return tuple(self._alerts)
+
+    def state(self) -> dict[str, Any]:
+        """Everything, as JSON can hold it."""
+        alerts = [list(alert) for alert in self._alerts]
+        return {"alerts": alerts, "raised": sorted(self._raised), "count": self.count}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Goes on from a state."""
+        self._alerts = deque((Alert(*row) for row in state["alerts"]), maxlen=ALERTS_KEPT)
+        self._raised, self.count = set(state["raised"]), state["count"]
 
     def statistics(self) -> dict[str, int]:
         """Kept alerts, their limit, and how many there were in all."""

@@ -23,6 +23,7 @@ __all__ = [
     "RecordingFailed",
     "RunNotFound",
     "ScenarioError",
+    "SnapshotDamaged",
     "StormError",
     "StormdeskError",
     "UsageError",
@@ -74,6 +75,10 @@ class JournalDamaged(DataError):
         self.path = path
         self.offset = offset
         self.reason = reason
+
+
+class SnapshotDamaged(DataError):
+    """A snapshot whose bytes fail their check, or of another engine; the run can be recomputed without."""
 
 
 class RecordingFailed(StormdeskError):

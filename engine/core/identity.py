@@ -24,12 +24,14 @@ def engine_source_hash() -> str:
 
 
 def hash_sources(package: Path) -> str:
-    """XXH3-64 over the relative names and bytes of all .py and .toml files below `package`.
+    """XXH3-64 over the relative names and bytes of all .py and .toml files below `package`, or of one file.
 
     Each name and each content is preceded by its length, so moving bytes between files changes the hash.
     """
     digest = xxhash.xxh3_64()
     files = [path for pattern in ("*.py", "*.toml") for path in package.rglob(pattern)]
+    if package.is_file():
+        files = [package]
     for name, path in sorted((path.relative_to(package).as_posix(), path) for path in files):
         for part in (name.encode(), path.read_bytes()):
             digest.update(len(part).to_bytes(8, "little"))

@@ -3,8 +3,8 @@
 Stop on the data path: raw lines in, rows of a RecordTable out. Shapes: binance-docs, "Diff. Depth Stream",
 "Individual Symbol Book Ticker Streams", "Trade Streams" and the REST order book (`lastUpdateId`), inline.
 Invariant: a line becomes exactly one record or exactly one counted drop, never an exception and never half
-a record: a depth update with one bad level goes whole, so that its absence shows as a sequence gap instead
-of a silently wrong book.
+a record: a depth update with one bad level goes whole, and so does a trade, so that its absence shows as a
+sequence gap instead of a silently wrong book.
 """
 
 from __future__ import annotations
@@ -127,6 +127,7 @@ class CaptureDecoder:
         self.symbols: dict[str, int] = {}
         self._where = where
         self._last_wall_ns = 0
+        self._last_trade_id = -1
         self._drops: dict[DropReason, Drop] = {}
         self._fixed = FixedPoint()
         self._envelope = msgspec.json.Decoder(_Envelope)
@@ -233,14 +234,18 @@ class CaptureDecoder:
         data = self._trade.decode(text).data
         if not self._is_ours(data.symbol):
             return DropReason.OTHER_SYMBOL
+        previous_id = data.trade_id - 1 if self._last_trade_id < 0 else self._last_trade_id
         if data.execution != "MARKET":  # insurance fund and the like: no order of the book was hit
+            self._last_trade_id = max(previous_id, data.trade_id)
             return DropReason.NOT_A_MARKET_TRADE
         price, qty = self._fixed[data.price], self._fixed[data.qty]
         if price <= 0 or qty <= 0:
             return self._fixed.refusal(min(price, qty))
+        self._last_trade_id = max(previous_id, data.trade_id)
         aggressor = Side.ASK if data.buyer_is_maker else Side.BID
         time_ns = self._session_time(wall_ns)
-        self.table.append_trade(time_ns, data.trade_id, data.trade_time_ms, price, qty, aggressor=aggressor)
+        ids = (previous_id, data.trade_id)
+        self.table.append_trade(time_ns, ids, data.trade_time_ms, price, qty, aggressor=aggressor)
         return None
 
     def _take_quote(self, wall_ns: int, text: bytes) -> _Refusal:

@@ -1,8 +1,8 @@
-"""Sequence rules of Binance depth streams: which update may change a book, and where a hole is.
+"""Sequence rules of Binance streams: which update may change a book, which trade is next, where a hole is.
 
 Stop on the data path: between records and any book (the exchange's own, the market's HISTORY). Invariant:
-what comes out is a snapshot followed by an unbroken chain, or (a file without a snapshot) an unbroken chain;
-at a hole FeedGap is raised before anything behind it gets out.
+what comes out is a snapshot followed by an unbroken chain, or (a file without a snapshot) an unbroken chain,
+and trades without a missing one; at a hole FeedGap is raised before anything behind it gets out.
 
 Rules ("How to manage a local order book correctly", spot and USD-M documentation), L = lastUpdateId:
     spot      drop u <= L; the first applied has U <= L + 1 <= u; then U == previous u + 1
@@ -10,6 +10,8 @@ Rules ("How to manage a local order book correctly", spot and USD-M documentatio
 A record's `previous_id` is U - 1 on spot and pu on futures, so both chains read previous_id == previous u,
 and both first updates previous_id <= L. On futures this also admits pu <= L < U: no update of this symbol
 lies between pu and U, so nothing is missing there.
+
+Trade ids of a symbol count up by one. Quotes (bookTicker) have no chain: one comes only when the top changed.
 """
 
 from __future__ import annotations
@@ -17,14 +19,23 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from engine.core.clock import NS_PER_S
 from engine.core.errors import FeedGap
 from engine.feeds.binance import SPOT
-from engine.feeds.records import DepthUpdate
+from engine.feeds.records import DepthUpdate, FeedRecord, TradeTick
 
-__all__ = ["MAX_WAITING", "BookSync", "SequenceGap", "SyncState", "sequence_gaps"]
+__all__ = [
+    "MAX_WAITING",
+    "BookSync",
+    "SequenceGap",
+    "SyncState",
+    "find_halt",
+    "is_next_trade",
+    "sequence_gaps",
+    "trade_gaps",
+]
 
 MAX_WAITING = 16_384
 """Depth updates kept while no snapshot has come; beyond it the oldest go (counted), and a snapshot that
@@ -43,9 +54,9 @@ class SequenceGap(NamedTuple):
     """One hole in a chain of updates."""
 
     time_ns: int
-    """Session time of the update behind the hole."""
+    """Session time of the update, or trade, behind the hole."""
     expected: int
-    """In the exchange's own terms: the `U` due on spot, the `pu` due on futures."""
+    """In the exchange's own terms: the `U` due on spot, the `pu` due on futures, a trade's id."""
     got: int
 
 
@@ -92,6 +103,18 @@ class BookSync:
         is_next = self._is_next(update)
         self._applied += is_next
         return (update,) if is_next else ()
+
+    def saved(self) -> dict[str, Any]:
+        """Everything that a snapshot needs to go on, as JSON can hold it."""
+        counts = [self._applied, self._dropped_old, self._dropped_waiting, self._gaps]
+        waiting = [list(update) for update in self._waiting]
+        return {"state": self.state.name, "last_id": self.last_id, "waiting": waiting, "counts": counts}
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Goes on from what `saved` gave."""
+        self.state, self.last_id = SyncState[saved["state"]], saved["last_id"]
+        self._waiting = deque(_update(row) for row in saved["waiting"])
+        self._applied, self._dropped_old, self._dropped_waiting, self._gaps = saved["counts"]
 
     def statistics(self) -> dict[str, int]:
         """Fill of the waiting queue, and what was applied and dropped."""
@@ -166,6 +189,41 @@ def sequence_gaps(updates: Iterable[DepthUpdate], kind: str) -> Iterator[Sequenc
             expected, got = _expected_and_got(last_id, update, is_spot=kind == SPOT)
             yield SequenceGap(update.time_ns, expected, got)
         last_id = update.last_id
+
+
+def is_next_trade(trade: TradeTick, *, where: str) -> bool:
+    """Whether this trade is new; False for one that was there before. Raises FeedGap when one is missing."""
+    if trade.trade_id > trade.previous_id + 1:
+        where = f"{where}: trade at {trade.time_ns / NS_PER_S:.3f} s"
+        raise FeedGap(where, expected=trade.previous_id + 1, got=trade.trade_id)
+    return trade.trade_id > trade.previous_id
+
+
+def trade_gaps(trades: Iterable[TradeTick]) -> Iterator[SequenceGap]:
+    """Every hole in the ids of these trades."""
+    for trade in trades:
+        if trade.trade_id > trade.previous_id + 1:
+            yield SequenceGap(trade.time_ns, trade.previous_id + 1, trade.trade_id)
+
+
+def find_halt(records: Iterable[FeedRecord], sync: BookSync, *, where: str) -> FeedGap | None:
+    """The hole at which a replay of these records halts; None when they can be played to their end."""
+    try:
+        for record in records:
+            if isinstance(record, DepthUpdate):
+                sync.apply(record)
+            elif isinstance(record, TradeTick):
+                is_next_trade(record, where=where)
+    except FeedGap as gap:
+        return gap
+    return None
+
+
+def _update(row: list[Any]) -> DepthUpdate:
+    """An update as JSON gives it back, lists for tuples."""
+    update = DepthUpdate(*row)
+    bids, asks = (tuple((price, qty) for price, qty in side) for side in (update.bids, update.asks))
+    return update._replace(bids=bids, asks=asks)
 
 
 def _expected_and_got(last_id: int, update: DepthUpdate, *, is_spot: bool) -> tuple[int, int]:

@@ -8,6 +8,8 @@ Rules (promise: honest; what history cannot tell us is counted, never invented):
   are filled first, then HISTORY's own. A trade that the book already contains (its exchange time is not
   after the last update's) meets only orders of others at the very front. What finds no liquidity becomes
   a print: tape and volume only.
+- At a hole in the sequence of updates or trades HISTORY halts, with a report: its book stands as it was
+  before, nothing behind the hole gets in, and the faster line falls silent.
 - Liquidity of HISTORY that others took is divergence. It comes back when the exchange next states that
   level: the recorded participants do not know about us.
 """
@@ -15,21 +17,26 @@ Rules (promise: honest; what history cannot tell us is counted, never invented):
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from engine.core.errors import FeedGap
 from engine.core.types import Account, Side, TimeInForce
-from engine.feeds.book_sync import BookSync
+from engine.feeds.book_sync import BookSync, is_next_trade
+from engine.feeds.reconcile import StatedLevel, grow_levels, shrink_levels
 from engine.feeds.records import DepthUpdate, FeedRecord, QuoteTick, TradeTick
 from engine.feeds.source import HistoricalSource
 from engine.market.exchange import Exchange
-from engine.market.matching import Trade
 from engine.storms.base import LeadPrice
 
 __all__ = ["HistoryLead", "HistoryPlayer"]
 
 LEAD_NS = 100_000_000
 """How far ahead the faster line of a latency arbitrageur hears the exchange."""
+
+
+_COUNTS = ("depth_updates", "trades", "quotes", "gaps", "late_trades", "repeated_trades", "refused_levels")
 
 
 class Divergence(NamedTuple):
@@ -43,6 +50,8 @@ class Divergence(NamedTuple):
 class HistoryPlayer:
     """Feeds the records of a source to the exchange at their times."""
 
+    owner_key = "history"
+
     def __init__(self, exchange: Exchange, source: HistoricalSource) -> None:
         self.exchange = exchange
         self.source = source
@@ -53,12 +62,13 @@ class HistoryPlayer:
         """Holes in the sequence: the first one halts the replay, for the book behind it would be a guess."""
         self.late_trades = 0
         """Trades that the book already contained when they arrived."""
-        self.divergence_lots = 0
-        self.divergence_count = 0
-        self.first_divergence: Divergence | None = None
+        self.repeated_trades = 0
+        """Trades that were there before, by their id; they are left out."""
         self.refused_levels = 0
         """Levels that could not rest because they would trade with HISTORY itself."""
         self.ended = False
+        self.halted: str | None = None
+        """The report of the hole at which HISTORY stands still; None while there was none."""
         self.on_halt: list[Callable[[int, str], None]] = []
         """Hears of a gap: (time_ns, what is missing)."""
         self._sync = BookSync(
@@ -66,20 +76,66 @@ class HistoryPlayer:
         )
         self._exchange_levels: tuple[dict[int, int], dict[int, int]] = ({}, {})
         """The exchange's own totals, by side and price."""
-        self._queues: tuple[dict[int, list[int]], dict[int, list[int]]] = ({}, {})
-        """HISTORY's order ids by side and price, front first; dead ones are dropped when met."""
         self._touched: set[tuple[int, int]] = set()
         """(side, price) of levels that historical trades changed since the last update."""
         self._last_update_ms = 0
         self._index = 0
 
     def start(self) -> None:
-        """Schedule the first record and watch executions."""
-        self.exchange.matching.on_trade.append(self._on_trade)
+        """Schedule the first record."""
         self._schedule()
 
+    @property
+    def divergence_count(self) -> int:
+        """How often others have taken historical liquidity."""
+        return self.exchange.market.divergence_count
+
+    @property
+    def divergence_lots(self) -> int:
+        """How much of it they have taken."""
+        return self.exchange.market.divergence_lots
+
+    @property
+    def first_divergence(self) -> Divergence | None:
+        """When others first took some; None if they never did."""
+        first = self.exchange.market.first_divergence
+        if not self.divergence_count:
+            return None
+        return Divergence(first.time_ns, first.price_ticks, first.qty_lots)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a snapshot needs to go on, as JSON can hold it."""
+        counts = {name: getattr(self, name) for name in _COUNTS}
+        return {
+            "counts": counts,
+            "ended": self.ended,
+            "halted": self.halted,
+            "sync": self._sync.saved(),
+            "levels": [list(side.items()) for side in self._exchange_levels],
+            "touched": sorted(self._touched),
+            "last_update_ms": self._last_update_ms,
+            "index": self._index,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Goes on from a state."""
+        for name, count in state["counts"].items():
+            setattr(self, name, count)
+        self.ended, self.halted = state["ended"], state["halted"]
+        self._sync.restore(state["sync"])
+        bids, asks = (dict(side) for side in state["levels"])
+        self._exchange_levels = (bids, asks)
+        self._touched = {(side, price) for side, price in state["touched"]}
+        self._last_update_ms, self._index = state["last_update_ms"], state["index"]
+
+    def statistics(self) -> dict[str, int]:
+        """What was played and what was left out, and the fill of the queue that waits for a snapshot."""
+        return {name: getattr(self, name) for name in _COUNTS} | self._sync.statistics()
+
     def lead_twice_mid(self, now_ns: int) -> int | None:
-        """Twice the exchange's mid as it will be LEAD_NS after now."""
+        """Twice the exchange's mid as it will be LEAD_NS after now; None once HISTORY has halted."""
+        if self.halted is not None:
+            return None
         quote = self.source.quote_at(now_ns + LEAD_NS)
         return None if quote is None else quote.bid_ticks + quote.ask_ticks
 
@@ -93,20 +149,29 @@ class HistoryPlayer:
     def _play(self, now_ns: int, _payload: None) -> None:
         record: FeedRecord = self.source.record(self._index)
         self._index += 1
+        try:
+            self._take(record)
+        except FeedGap as gap:
+            self._halt(now_ns, str(gap))
+        else:
+            self._schedule()
+
+    def _take(self, record: FeedRecord) -> None:
         if isinstance(record, DepthUpdate):
-            try:
-                self._on_depth(record)
-            except FeedGap as gap:
-                self.gaps += 1
-                self.ended = True
-                for listener in self.on_halt:
-                    listener(now_ns, str(gap))
-                return
-        elif isinstance(record, TradeTick):
-            self._on_history_trade(record)
+            self._on_depth(record)
         elif isinstance(record, QuoteTick):
             self.quotes += 1
-        self._schedule()
+        elif is_next_trade(record, where=self.source.name):
+            self._on_history_trade(record)
+        else:
+            self.repeated_trades += 1
+
+    def _halt(self, now_ns: int, report: str) -> None:
+        self.gaps += 1
+        self.ended = True
+        self.halted = report
+        for listener in self.on_halt:
+            listener(now_ns, report)
 
     # -- depth -----------------------------------------------------------------------------------------
 
@@ -136,55 +201,13 @@ class HistoryPlayer:
 
     def _reconcile(self, levels: list[tuple[int, int]]) -> None:
         """Bring HISTORY's quantity to the exchange's: first what leaves, then what comes."""
-        growing = []
-        for side, price_ticks in levels:
-            wanted = self._exchange_levels[side].get(price_ticks, 0)
-            resting = self._resting(side, price_ticks)
-            if wanted < resting:
-                self._shrink(side, price_ticks, resting - wanted)
-            elif wanted > resting:
-                growing.append((side, price_ticks, wanted - resting))
-        for side, price_ticks, qty_lots in growing:
-            self._grow(side, price_ticks, qty_lots)
-
-    def _resting(self, side: int, price_ticks: int) -> int:
-        queue = self._queues[side].get(price_ticks)
-        if not queue:
-            return 0
-        orders = self.exchange.matching.orders
-        alive = [order_id for order_id in queue if order_id in orders]
-        self._queues[side][price_ticks] = alive
-        return sum(orders[order_id].remaining_lots for order_id in alive)
-
-    def _shrink(self, side: int, price_ticks: int, qty_lots: int) -> None:
-        matching, now_ns = self.exchange.matching, self.exchange.kernel.now_ns
-        queue = self._queues[side][price_ticks]
-        while qty_lots:
-            order = matching.orders[queue[-1]]
-            if order.remaining_lots <= qty_lots:
-                qty_lots -= matching.cancel(now_ns, queue.pop())
-            else:
-                qty_lots -= matching.cancel(now_ns, order.order_id, qty_lots)
-        if not queue:
-            del self._queues[side][price_ticks]
-
-    def _grow(self, side: int, price_ticks: int, qty_lots: int) -> None:
-        if self._would_meet_history(side, price_ticks):
-            self.refused_levels += 1
-            return
-        order_id = self.exchange.enter(
-            account=Account.HISTORY, side=side, price_ticks=price_ticks, qty_lots=qty_lots
-        )
-        if order_id in self.exchange.matching.orders:
-            self._queues[side].setdefault(price_ticks, []).append(order_id)
-
-    def _would_meet_history(self, side: int, price_ticks: int) -> bool:
-        book = self.exchange.book
-        best = book.best_ask if side == Side.BID else book.best_bid
-        if best is None or (price_ticks < best if side == Side.BID else price_ticks > best):
-            return False
-        front = book.front(1 - side)
-        return front is not None and self.exchange.matching.orders[front].account == Account.HISTORY
+        stated = np.zeros(len(levels), StatedLevel.dtype())
+        stated["side"] = [side for side, _ in levels]
+        stated["price_ticks"] = [price for _, price in levels]
+        stated["qty_lots"] = [self._exchange_levels[side].get(price, 0) for side, price in levels]
+        self.exchange.enter_batch(shrink_levels, stated)
+        self.exchange.enter_batch(grow_levels, stated)
+        self.refused_levels += int(stated["refused"].sum())
 
     # -- trades ----------------------------------------------------------------------------------------
 
@@ -202,47 +225,40 @@ class HistoryPlayer:
                 price_ticks=trade.price_ticks,
                 qty_lots=trade.qty_lots - done,
             )
+            self._touched.add((1 - trade.aggressor_side, trade.price_ticks))
 
     def _aggress(self, trade: TradeTick, qty_lots: int) -> int:
         """HISTORY takes up to qty_lots at the trade's price or better; returns what it got."""
-        history = self.exchange.ledger.open_account(Account.HISTORY)
-        before = history.aggressive_lots
-        self.exchange.enter(
+        exchange = self.exchange
+        before = exchange.trade_count
+        exchange.enter(
             account=Account.HISTORY,
             side=trade.aggressor_side,
             price_ticks=trade.price_ticks,
             qty_lots=qty_lots,
             time_in_force=TimeInForce.IOC,
         )
-        return history.aggressive_lots - before
+        done = exchange.tape.since(before)
+        for fill in done:
+            if fill.maker == Account.HISTORY:
+                self._touched.add((1 - trade.aggressor_side, fill.price_ticks))
+        return sum(fill.qty_lots for fill in done)
 
     def _fill_others(self, trade: TradeTick) -> int:
         """A trade that HISTORY's quantities already contain still meets orders of others that stand in
         front of them."""
-        book, orders = self.exchange.book, self.exchange.matching.orders
+        exchange = self.exchange
         buys = trade.aggressor_side == Side.BID
         done = 0
         while done < trade.qty_lots:
-            front = book.front(1 - trade.aggressor_side)
-            if front is None or orders[front].account == Account.HISTORY:
+            front = exchange.book.front(1 - trade.aggressor_side)
+            order = None if front is None else exchange.order(front)
+            if order is None or order.account == Account.HISTORY:
                 break
-            order = orders[front]
             if order.price_ticks > trade.price_ticks if buys else order.price_ticks < trade.price_ticks:
                 break
             done += self._aggress(trade, min(order.remaining_lots, trade.qty_lots - done))
         return done
-
-    def _on_trade(self, trade: Trade) -> None:
-        """Watch who takes HISTORY's liquidity."""
-        if trade.maker != Account.HISTORY:
-            return
-        if trade.aggressor == Account.HISTORY:
-            self._touched.add((1 - trade.aggressor_side, trade.price_ticks))
-            return
-        self.divergence_lots += trade.qty_lots
-        self.divergence_count += 1
-        if self.first_divergence is None:
-            self.first_divergence = Divergence(trade.time_ns, trade.price_ticks, trade.qty_lots)
 
 
 class HistoryLead(LeadPrice):

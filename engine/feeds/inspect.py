@@ -17,7 +17,7 @@ from engine.core.clock import NS_PER_MS, NS_PER_S, utc_iso
 from engine.core.errors import DataError
 from engine.core.types import EVENT_DTYPE, EventType, Instrument, Side
 from engine.feeds.agreement import quote_agreement
-from engine.feeds.book_sync import sequence_gaps
+from engine.feeds.book_sync import find_halt, sequence_gaps, trade_gaps
 from engine.feeds.files import file_sha256, is_gzip, open_data, read_all
 from engine.feeds.formats import FileFormat, count_itch_messages, detect_format
 from engine.feeds.inspect_text import inspection_text
@@ -32,13 +32,13 @@ from engine.feeds.inspection import (
     inspection_json,
 )
 from engine.feeds.l2book import BookRebuild
-from engine.feeds.records import DepthUpdate, Level, QuoteTick
+from engine.feeds.records import DepthUpdate, Level, QuoteTick, TradeTick
 from engine.feeds.source import HistoricalSource, open_source
 
 __all__ = ["MAX_GAPS_NAMED", "inspect_file", "inspection_json", "inspection_text"]
 
 MAX_GAPS_NAMED = 10
-"""Sequence gaps that are named one by one; all are counted."""
+"""Sequence gaps of a kind that are named one by one; all are counted."""
 
 _DEPTH_LEVELS = 10
 
@@ -74,6 +74,9 @@ def _inspect_capture(source: HistoricalSource) -> CaptureFacts:
     instrument = source.instrument
     updates = (record for record in source.records() if isinstance(record, DepthUpdate))
     gaps = list(sequence_gaps(updates, source.kind))
+    trades = (record for record in source.records() if isinstance(record, TradeTick))
+    missing = list(trade_gaps(trades))
+    halt = find_halt(source.records(), BookRebuild(source).sync, where=source.name)
     return CaptureFacts(
         kind=source.kind,
         instrument=InstrumentFacts(
@@ -94,6 +97,9 @@ def _inspect_capture(source: HistoricalSource) -> CaptureFacts:
         starts_without_snapshot=source.starts_without_snapshot,
         sequence_gaps=len(gaps),
         first_gaps=tuple(gaps[:MAX_GAPS_NAMED]),
+        trade_gaps=len(missing),
+        first_trade_gaps=tuple(missing[:MAX_GAPS_NAMED]),
+        halt=None if halt is None else str(halt),
         dropped=source.dropped,
         book=_summarise_book(source),
         agreement=quote_agreement(source),

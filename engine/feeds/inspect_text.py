@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from engine.core.clock import NS_PER_S
 from engine.feeds.agreement import QuoteAgreement
+from engine.feeds.book_sync import SequenceGap
 from engine.feeds.formats import ItchCounts
 from engine.feeds.inspection import BookSummary, CaptureFacts, EventFacts, Inspection, LevelText
 
@@ -53,10 +54,10 @@ def _capture_lines(facts: CaptureFacts) -> list[_Line]:
         ("rate", f"{mean} records/s, peak {rates.peak:,} in second {rates.peak_at_s}"),
         ("exchange clock", f"{ahead} against the local one"),
         ("gaps", f"{facts.sequence_gaps} in the sequence of depth updates"),
-    ]
-    lines += [
-        ("", f"at {gap.time_ns / NS_PER_S:.3f} s: expected {gap.expected}, got {gap.got}")
-        for gap in facts.first_gaps
+        *_gap_lines(facts.first_gaps),
+        ("", f"{facts.trade_gaps} in the ids of trades"),
+        *_gap_lines(facts.first_trade_gaps),
+        ("replay", "plays to the end" if facts.halt is None else f"halts: {facts.halt}"),
     ]
     if facts.starts_without_snapshot:
         lines.append(("starts", "without a snapshot: the book is built from updates alone"))
@@ -66,6 +67,12 @@ def _capture_lines(facts: CaptureFacts) -> list[_Line]:
         for drop in facts.dropped
     ]
     return lines + _book_lines(facts.book) + _agreement_lines(facts.agreement)
+
+
+def _gap_lines(gaps: tuple[SequenceGap, ...]) -> list[_Line]:
+    return [
+        ("", f"  at {gap.time_ns / NS_PER_S:.3f} s: expected {gap.expected}, got {gap.got}") for gap in gaps
+    ]
 
 
 def _book_lines(book: BookSummary) -> list[_Line]:

@@ -97,6 +97,11 @@ class CaptureFacts(msgspec.Struct, frozen=True, kw_only=True):
     sequence_gaps: int
     """Holes in the file's own chain of depth updates."""
     first_gaps: tuple[SequenceGap, ...]
+    trade_gaps: int
+    """Holes in the ids of its trades."""
+    first_trade_gaps: tuple[SequenceGap, ...]
+    halt: str | None
+    """The hole at which a replay of this file halts; None: it plays to its end."""
     dropped: tuple[Drop, ...]
     book: BookSummary
     agreement: QuoteAgreement

@@ -25,8 +25,8 @@ from engine.feeds.records import DepthUpdate, FeedRecord, QuoteTick, TradeTick
 __all__ = ["Grid", "RecordKind", "RecordTable"]
 
 _ROW = Struct("<9q")
-"""kind, time_ns, previous id (a trade's aggressor), first id, last id (trade id, quote id),
-exchange_time_ms, and the run of levels: start, end of bids, end."""
+"""kind, time_ns, previous id (a trade's aggressor), first id (a trade's previous id), last id (trade id,
+quote id), exchange_time_ms, and the run of levels: start, end of bids, end."""
 _KIND, _START = 0, 6
 _TIME_ONLY = Struct("<8xq56x")
 
@@ -105,14 +105,20 @@ class RecordTable:
         self._rows += _ROW.pack(kind, time_ns, *ids, exchange_time_ms, *run)
 
     def append_trade(
-        self, time_ns: int, trade_id: int, exchange_time_ms: int, price: int, qty: int, *, aggressor: Side
+        self,
+        time_ns: int,
+        ids: tuple[int, int],
+        exchange_time_ms: int,
+        price: int,
+        qty: int,
+        *,
+        aggressor: Side,
     ) -> None:
-        """One execution."""
+        """One execution: `ids` are that of the trade before it and its own."""
         start = len(self._price)
         self._price.append(price)
         self._qty.append(qty)
-        ids = (aggressor, 0, trade_id)
-        self._rows += _ROW.pack(_TRADE, time_ns, *ids, exchange_time_ms, start, start, start + 1)
+        self._rows += _ROW.pack(_TRADE, time_ns, aggressor, *ids, exchange_time_ms, start, start, start + 1)
 
     def append_quote(self, time_ns: int, update_id: int, prices: list[int], quantities: list[int]) -> None:
         """The exchange's best bid and ask, in this order."""
@@ -168,7 +174,8 @@ class RecordTable:
             return QuoteTick(time_ns, last_id, prices[start], quantities[start], prices[ask], quantities[ask])
         if kind == _TRADE:
             aggressor = _ASK if previous_id else _BID
-            return TradeTick(time_ns, last_id, exchange_time_ms, prices[start], quantities[start], aggressor)
+            price, qty = prices[start], quantities[start]
+            return TradeTick(time_ns, last_id, exchange_time_ms, price, qty, aggressor, first_id)
         return DepthUpdate(
             time_ns=time_ns,
             previous_id=previous_id,

@@ -48,6 +48,9 @@ class TradeTick(NamedTuple):
     qty_lots: int
     aggressor_side: Side
     """BID: a buyer took asks. ASK: a seller took bids."""
+    previous_id: int
+    """`trade_id` of the trade before it in the stream, whether that one is a record or was left out on
+    purpose; `trade_id - 1` unless one is missing, or this one was there before."""
 
 
 class QuoteTick(NamedTuple):

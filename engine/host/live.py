@@ -17,9 +17,11 @@ from engine.core.identity import engine_source_hash
 from engine.core.types import Command, CommandKind, StormKind, TimeInForce
 from engine.frame import RecordingView, VerdictView
 from engine.host.paced import PacedHost, verdict_view
+from engine.host.snapshots import SnapshotWriter
 from engine.host.target_record import TargetRecord, agent_sample, sample_of
 from engine.inputs import check_command, storm_command
 from engine.journal.records import RunHeader
+from engine.journal.writer import FsyncPolicy
 from engine.rebuild import header_for
 from engine.recording.recompute import new_storm_entries, take_checkpoint, take_tick
 from engine.recording.recorder import Recorder, TargetSummary
@@ -48,6 +50,8 @@ class LiveOptions(NamedTuple):
     """Fired when session time reaches their start."""
     record: bool = False
     """Record from the start."""
+    fsync: FsyncPolicy = "group"
+    """How durable recordings are (journal/writer.py says what each policy can lose)."""
     until_ns: int | None = None
     """End here."""
     frame_hz: float = 20.0
@@ -67,6 +71,7 @@ class SessionHost(PacedHost):
         self._recorder: Recorder | None = None
         self._last_verdict: Verdict | None = None
         self._storms_seen = 0
+        self._snapshots: SnapshotWriter | None = None
         self._equity = EquityRecord(0)
         self._scheduled = sorted(
             (storm.checked() for storm in options.storms),
@@ -151,7 +156,10 @@ class SessionHost(PacedHost):
         self._uncommitted.append(command)
 
     def _after_requests(self) -> None:
-        self._flush_inputs()
+        if self._uncommitted:
+            self._flush_inputs()
+        elif self._recorder is not None:
+            self._recorder.commit()  # a group's fsync may be waiting for its time
         if self._end_by_ns is not None and (self._has_last_word or monotonic_ns() >= self._end_by_ns):
             self._end_recording()
 
@@ -207,16 +215,16 @@ class SessionHost(PacedHost):
     # -- time -----------------------------------------------------------------------------------------
 
     def run_to_end(self, *, progress: Callable[[int, int], None] | None = None) -> None:
-        """Run in the caller's thread until options.until_ns (headless)."""
-        until_ns = self.options.until_ns
-        assert until_ns is not None
+        """Run in the caller's thread until options.until_ns, or the end of the source (headless)."""
+        end_ns = self._end_ns()
+        assert end_ns is not None
         self._rebase()
         while not self._ended and not self._stopping.is_set():
             self._take_requests()
             self._advance_slice()
             self._publish_if_due()
             if progress is not None:
-                progress(self.session.now_ns, until_ns)
+                progress(self.session.now_ns, end_ns)
             if self._speed is not None:
                 self._stopping.wait(0.001)
         self._finish()
@@ -247,6 +255,8 @@ class SessionHost(PacedHost):
             if session.now_ns % TICK_NS == 0:
                 self._tick()
             self._fire_due()
+            if self._snapshots is not None:
+                self._snapshots.keep_pace(session)
         if end_ns is not None and session.now_ns >= end_ns:
             self._ended = True
 
@@ -283,16 +293,35 @@ class SessionHost(PacedHost):
         if self._recorder is not None and self._recorder.active:
             raise UsageError(f"run {self._recorder.run_id} is being recorded already")
         self._flush_inputs()
+        self._end_by_ns = None
+        self.session.alerts.clear("recording")
         self._recorder = Recorder.start(
-            self.options.runs_root, self._header(), self._inputs, target=self._target_summary()
+            self.options.runs_root,
+            self._header(),
+            self._inputs,
+            target=self._target_summary(),
+            fsync=self.options.fsync,
+            on_failure=self._tell_of_failure,
         )
         self._storms_seen = new_storm_entries(self.session.storms, 0)[1]
         self._last_verdict = None
         self.target.rebase()
         if self._recorder.error is None:
+            self._snapshots = SnapshotWriter(self._recorder.snapshots_path)
             self._input(Command(kind=CommandKind.RECORD_START))
             self._flush_inputs()
         self._on_poll_wanted()
+
+    def _tell_of_failure(self, reason: str) -> None:
+        """Recording is over, the market goes on."""
+        self._snapshots = None
+        self._notice = f"not recording: {reason}"
+        self.session.alerts.raise_alert(
+            "recording",
+            time_ns=self.session.now_ns,
+            severity="critical",
+            text=f"recording stopped: {reason}",
+        )
 
     def _stop_recording(self) -> None:
         """End the run; where the target is polled, its answer to one more poll still belongs to it."""
@@ -315,6 +344,9 @@ class SessionHost(PacedHost):
         self._record_storms()
         recorder.describe_target(self._target_summary())
         self._last_verdict = recorder.finish(take_checkpoint(self.session))
+        if self._snapshots is not None:
+            self._snapshots.close()
+            self._snapshots = None
 
     def _record_storms(self) -> None:
         entries, self._storms_seen = new_storm_entries(self.session.storms, self._storms_seen)

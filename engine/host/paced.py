@@ -79,7 +79,6 @@ class PacedHost:
         self.target = TargetRecord("none")
         self._api_url: Callable[[], str | None] = lambda: None
         self._api_clients: Callable[[], int] = lambda: 0
-        session.analytics.timer = self._stages["analytics"]
         self._frame = self._build_frame()
 
     # -- for faces: reading --------------------------------------------------------------------------
@@ -391,6 +390,10 @@ class PacedHost:
         now = monotonic_ns()
         if now - self._stages_seen_ns > PERCENTILES_EVERY_NS or not self._stage_views:
             self._stages_seen_ns = now
+            if self.session.now_ns:
+                self._stages["analytics"].add(
+                    self.session.analytics.measure_sample(self.session.exchange.market)
+                )
             self._stage_views = tuple(
                 StageView(s.name, *s.percentiles(), s.unit) for s in self._stages.values()
             )

@@ -1,13 +1,12 @@
 """The replay host: the same session again from a run's journal, with pause, speed, step and seek.
 
-A recorded run is recomputed, not played back from pictures: seeking forward advances, seeking backward
-starts from the nearest snapshot that this process has kept (every SNAPSHOT_NS of session time) and
-advances from there. The checkpoints in the journal are compared on the way; a difference is an alert.
+A recorded run is recomputed, not played back from pictures: seeking goes on from the nearest snapshot
+before, the run's own or one that this replay has taken on its way (snapshots.py). The checkpoints in the
+journal are compared wherever it passes; a difference is an alert.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from pathlib import Path
 
 import msgspec
@@ -18,6 +17,7 @@ from engine.core.identity import engine_source_hash
 from engine.core.types import Command, CommandKind
 from engine.frame import RecordingView, VerdictView
 from engine.host.paced import PacedHost, verdict_view
+from engine.host.snapshots import SnapshotShelf
 from engine.host.target_record import TargetRecord
 from engine.journal.reader import JournalReader
 from engine.journal.records import Checkpoint, RecordType, RunHeader
@@ -29,10 +29,6 @@ from engine.scenarios.loader import Thresholds
 from engine.session import Session
 
 __all__ = ["ReplayHost"]
-
-SNAPSHOT_NS = 10 * NS_PER_S
-SNAPSHOTS_LIMIT = 400
-"""Snapshots kept; beyond that every other one is dropped and the distance doubles."""
 
 
 class ReplayHost(PacedHost):
@@ -57,21 +53,32 @@ class ReplayHost(PacedHost):
         self._bytes = sum(file.stat().st_size for file in run_dir.rglob("*") if file.is_file())
         self._storms = sum(command.kind == CommandKind.STORM_START for command in self._inputs)
         self._next = 0
-        self._snapshots: list[tuple[int, int, bytes]] = []
-        self._snapshot_every_ns = SNAPSHOT_NS
+        self._snapshots = SnapshotShelf(self.run.snapshots_path)
         self._difference_at: int | None = None
         self._equity = EquityRecord(self.header.record_from_ns)
         super().__init__(rebuild_session(self.header, source_override), speed=1.0, frame_hz=frame_hz)
         self.session_id = f"replay-{self.header.run_id}"
         self.target = TargetRecord(self.header.target)
+        self._go_to(self.header.record_from_ns)
+        self._tell_what_is_unusual(reader)
+        self._publish()
+
+    def _tell_what_is_unusual(self, journal: JournalReader) -> None:
+        """Where the run is not whole, or not of this engine: alerts, and one line."""
+        said = []
         if self.header.source_hash != engine_source_hash():
-            self._notice = (
+            said.append(
                 f"recorded by another engine ({self.header.engine_version}, {self.header.source_hash}): what "
                 "this one recomputes may differ, and says so where it does"
             )
-        self._keep_snapshot()
-        self._go_to(self.header.record_from_ns)
-        self._publish()
+        if journal.torn is not None:
+            said.append(str(journal.torn))
+        if not journal.complete:
+            said.append(f"the recording was cut off: this replay ends at {self._last_ns / NS_PER_S:.3f} s")
+        for text in said:
+            self.session.alerts.note(time_ns=self.session.now_ns, severity="warning", text=text)
+        if said:
+            self._notice = "; ".join(said)
 
     # -- time -----------------------------------------------------------------------------------------
 
@@ -86,8 +93,7 @@ class ReplayHost(PacedHost):
                 self._measured_advance(stop_ns)
             self._accept_due()
             self._compare_checkpoint()
-            if session.now_ns - self._snapshots[-1][0] >= self._snapshot_every_ns:
-                self._keep_snapshot()
+            self._snapshots.keep_pace(session)
         self._ended = session.now_ns >= self._last_ns
 
     def _accept_due(self) -> None:
@@ -108,8 +114,14 @@ class ReplayHost(PacedHost):
         self._rebase()
 
     def _go_to(self, time_ns: int) -> None:
-        if time_ns < self.session.now_ns:
-            self._restore_before(time_ns)
+        backward = time_ns < self.session.now_ns
+        image = self._snapshots.latest(time_ns, after_ns=-1 if backward else self.session.now_ns)
+        if image is not None and image.input_count <= len(self._inputs):
+            self._take_over(self.session.resume(image), image.input_count)
+        elif backward:
+            self._take_over(Session(self.session.config, source=self.session.source), 0)
+        if self._snapshots.unusable is not None:
+            self._notice = self._snapshots.unusable
         self._move(time_ns)
         self._ended = self.session.now_ns >= self._last_ns
 
@@ -122,22 +134,11 @@ class ReplayHost(PacedHost):
     def _end_ns(self) -> int | None:
         return self._last_ns
 
-    # -- snapshots ------------------------------------------------------------------------------------
-
-    def _keep_snapshot(self) -> None:
-        now_ns = self.session.now_ns
-        if self._snapshots and now_ns <= self._snapshots[-1][0]:
-            return
-        self._snapshots.append((now_ns, self._next, self.session.snapshot()))
-        if len(self._snapshots) > SNAPSHOTS_LIMIT:
-            self._snapshots = self._snapshots[::2]
-            self._snapshot_every_ns *= 2
-
-    def _restore_before(self, time_ns: int) -> None:
-        index = bisect_right([s[0] for s in self._snapshots], time_ns) - 1
-        _, self._next, data = self._snapshots[max(0, index)]
-        self.session = Session.restore(data, like=self.session)
-        self.session.analytics.timer = self._stages["analytics"]
+    def _take_over(self, session: Session, input_count: int) -> None:
+        """Goes on with another session of the run, which has taken so many inputs."""
+        self.session = session
+        self._next = input_count
+        self._snapshots.moved_to(session)
         self._equity = EquityRecord(self.header.record_from_ns)
         self.target = TargetRecord(self.header.target)
         for command in self._inputs[: self._next]:

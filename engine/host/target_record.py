@@ -56,7 +56,7 @@ def agent_sample(session: Session) -> Command:
     money = exchange.ledger.equity(Account.TARGET, exchange.mark_twice_ticks)
     # Money counts millionths of tick-lots; the value of a tick-lot is an exact decimal.
     numerator, denominator = (instrument.tick_size * instrument.lot_size).as_integer_ratio()
-    entry = exchange.ledger.open_account(Account.TARGET)
+    entry = exchange.ledger.entry(Account.TARGET)
     return Command(
         kind=CommandKind.TARGET_SAMPLE,
         flags=VALID | HAS_TRADES,

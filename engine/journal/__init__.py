@@ -3,7 +3,14 @@
 A session is recomputed from it bit for bit. Reading order: records (format), writer, reader, durable.
 """
 
-from engine.journal.reader import JournalContents, JournalReader, JournalRecord, TornTail, read_journal
+from engine.journal.reader import (
+    JournalContents,
+    JournalReader,
+    JournalRecord,
+    TornTail,
+    find_torn_tail,
+    read_journal,
+)
 from engine.journal.records import Checkpoint, RecordType, RunHeader
 from engine.journal.writer import FsyncPolicy, JournalExtent, JournalWriter
 
@@ -18,5 +25,6 @@ __all__ = [
     "RecordType",
     "RunHeader",
     "TornTail",
+    "find_torn_tail",
     "read_journal",
 ]

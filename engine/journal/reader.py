@@ -1,8 +1,9 @@
 """Reads a journal back, record by record in bounded memory, and locates every damage.
 
-A tail is torn when the file ends inside its last record, or in zeros that were never written (a power cut
-can leave the length of a file without its content). Everything else that is not a whole, right record is
-damage: JournalDamaged, with the file and the offset of the record. Nothing is ever skipped.
+A tail is torn when the file ends inside its last record, or in zeros that were never written, from a record
+or from a sector within a record on (a power cut can leave the length of a file without its content).
+Everything else that is not a whole, right record is damage: JournalDamaged, with the file and the offset of
+the record. Nothing is ever skipped, and nothing is left out without `torn`, which says where and how much.
 """
 
 from __future__ import annotations
@@ -33,10 +34,12 @@ from engine.journal.records import (
     split_payload,
 )
 
-__all__ = ["JournalContents", "JournalReader", "JournalRecord", "TornTail", "read_journal"]
+__all__ = ["JournalContents", "JournalReader", "JournalRecord", "TornTail", "find_torn_tail", "read_journal"]
 
 _SEGMENT = re.compile(r"\d{20}\.journal")
 _CHUNK_BYTES = 1 << 16
+_SECTOR_BYTES = 512
+"""Disks write whole sectors: what was never written begins at one."""
 
 
 class TornTail(NamedTuple):
@@ -45,6 +48,9 @@ class TornTail(NamedTuple):
     path: str
     offset: int
     bytes: int
+
+    def __str__(self) -> str:
+        return f"{self.path}: torn tail, {self.bytes} bytes cut off at byte {self.offset}"
 
 
 class JournalRecord(NamedTuple):
@@ -95,11 +101,33 @@ def read_journal(path: Path) -> JournalContents:
     return JournalContents(reader.header, commands, checkpoints, reader.complete, reader.torn)
 
 
+def find_torn_tail(path: Path) -> TornTail | None:
+    """What `JournalReader.torn` would say, from the last record that was written: cheap for any length.
+
+    Blind for damage before that one. Raises JournalDamaged for it and for a missing header, or OSError.
+    """
+    reader = JournalReader(path)
+    segment = reader.segments[-1]
+    end = reader.header_bytes if len(reader.segments) == 1 else 0
+    with segment.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        written = _written_bytes(file, size)
+        if written > end:
+            end += (written - 1 - end) // RECORD_BYTES * RECORD_BYTES
+            file.seek(end)
+            data = file.read(RECORD_BYTES)
+            if _is_whole(data):
+                end += RECORD_BYTES
+            elif not _was_cut_off(data, file, end):
+                raise JournalDamaged(str(segment), offset=end, reason="the last record is not whole")
+    return TornTail(str(segment), end, size - end) if end < size else None
+
+
 class JournalReader:
     """Iterates over the records of a journal directory, or of one that is a single file.
 
-    `header` and `segments` are there at once; `complete`, `torn`, `bytes` and `digest` after a full
-    iteration (they describe the whole records). Each iteration reads the files anew.
+    `header`, `header_bytes` and `segments` are there at once; `complete`, `torn`, `bytes` and `digest` after
+    a full iteration (they describe the whole records). Each iteration reads the files anew.
     """
 
     def __init__(self, path: Path) -> None:
@@ -133,7 +161,7 @@ class JournalReader:
         with segment.open("rb") as file:
             frame = file.read(FRAME_BYTES)
             payload = self._header_payload(file, segment, frame)
-            self._header_bytes = len(frame) + len(payload)
+            self.header_bytes = len(frame) + len(payload)
             try:
                 kind, sequence, body = split_payload(payload, split_frame(frame)[1])
                 if (kind, sequence) != (RecordType.HEADER, 0):
@@ -157,7 +185,7 @@ class JournalReader:
         while offset < size:
             record = None
             if self._sequence == 0:
-                data = file.read(self._header_bytes)
+                data = file.read(self.header_bytes)
             else:
                 data = file.read(RECORD_BYTES)
                 record = self._check(file, segment, offset, data)
@@ -175,26 +203,19 @@ class JournalReader:
                 yield record
 
     def _check(self, file: BinaryIO, segment: Path, offset: int, data: bytes) -> JournalRecord | None:
-        """The record in `data`; None with `torn` set when the file ends inside it."""
+        """The record in `data`; None with `torn` set when the file was never written further."""
         try:
             if self.complete:
                 raise ValueError("bytes after the END record")
-            if len(data) >= FRAME_BYTES:
-                length, crc = split_frame(data[:FRAME_BYTES])
-                if length != PAYLOAD_BYTES:
-                    if _is_zero_to_the_end(data, file):
-                        self._tear(segment, offset)
-                        return None
-                    raise ValueError(f"record length {length}, must be {PAYLOAD_BYTES}")
-            if len(data) < RECORD_BYTES:
-                self._tear(segment, offset)
-                return None
-            kind, sequence, body = split_payload(data[FRAME_BYTES:], crc)
+            kind, sequence, body = _split_record(data)
             if sequence != self._sequence:
                 raise ValueError(f"journal sequence {sequence}, must be {self._sequence}")
             command = decode_command(kind, body)
             self._check_order(command, is_input=kind == RecordType.INPUT)
         except ValueError as error:
+            if not self.complete and not _is_whole(data) and _was_cut_off(data, file, offset):
+                self.torn = TornTail(str(segment), offset, segment.stat().st_size - offset)
+                return None
             raise JournalDamaged(str(segment), offset=offset, reason=str(error)) from error
         self.complete = kind == RecordType.END
         return JournalRecord(sequence, RecordType(kind), command, self._inputs, str(segment), offset)
@@ -207,9 +228,6 @@ class JournalReader:
             raise ValueError(f"time goes back from {self._time_ns} ns to {command.time_ns} ns")
         self._time_ns = command.time_ns
         self._inputs += is_input
-
-    def _tear(self, segment: Path, offset: int) -> None:
-        self.torn = TornTail(str(segment), offset, segment.stat().st_size - offset)
 
 
 def _list_segments(path: Path) -> list[Path]:
@@ -224,9 +242,51 @@ def _list_segments(path: Path) -> list[Path]:
     return [path / name for name in names]
 
 
-def _is_zero_to_the_end(data: bytes, file: BinaryIO) -> bool:
-    while data:
-        if data.count(0) != len(data):
-            return False
-        data = file.read(_CHUNK_BYTES)
+def _split_record(data: bytes) -> tuple[int, int, bytes]:
+    """(record type, journal sequence, body); ValueError when these bytes are no whole record."""
+    if len(data) >= FRAME_BYTES:
+        length, crc = split_frame(data[:FRAME_BYTES])
+        if length != PAYLOAD_BYTES:
+            raise ValueError(f"record length {length}, must be {PAYLOAD_BYTES}")
+        if len(data) == RECORD_BYTES:
+            return split_payload(data[FRAME_BYTES:], crc)
+    raise ValueError(f"{len(data)} of {RECORD_BYTES} bytes")
+
+
+def _is_whole(data: bytes) -> bool:
+    try:
+        _split_record(data)
+    except ValueError:
+        return False
     return True
+
+
+def _was_cut_off(data: bytes, file: BinaryIO, offset: int) -> bool:
+    """Whether the bytes at `offset`, no whole record, are what a crash can leave of one.
+
+    Either the file ends in them, or it is zeros to its end, from them or a sector that begins in them on.
+    `file` is read on from behind them.
+    """
+    if len(data) < RECORD_BYTES and (
+        len(data) < FRAME_BYTES or split_frame(data[:FRAME_BYTES])[0] == PAYLOAD_BYTES
+    ):
+        return True
+    sector = -offset % _SECTOR_BYTES
+    unwritten = data[sector if sector < len(data) else 0 :]
+    while unwritten:
+        if any(unwritten):
+            return False
+        unwritten = file.read(_CHUNK_BYTES)
+    return True
+
+
+def _written_bytes(file: BinaryIO, size: int) -> int:
+    """Bytes up to the last that is not zero."""
+    while size:
+        start = max(0, size - _CHUNK_BYTES)
+        file.seek(start)
+        written = len(file.read(size - start).rstrip(b"\0"))
+        if written:
+            return start + written
+        size = start
+    return 0

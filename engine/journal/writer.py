@@ -1,14 +1,15 @@
 """Writes the journal: every input is here before its effect can be seen (stop 2 on the data path).
 
-What each durability setting can lose:
+What each fsync policy can lose of the inputs that `commit` has taken:
 
-    "os"      nothing when the process is killed; in a power cut, what the system had not written yet
-              (up to about 30 s). Segments that are full, and the end, are on the medium.
-    "group"   nothing when the process is killed; in a power cut, the inputs since the last fsync: those of
-              the last GROUP_INTERVAL_NS of wall time and of the slice after it
-    "always"  nothing: each append returns after its fsync
+    policy     process killed   power cut
+    "always"   nothing          nothing: commit returns after its fsync
+    "group"    nothing          those of the last GROUP_INTERVAL_NS of wall time and of the turn after it
+    "os"       nothing          those that the system had not written by itself (Linux: up to about 30 s)
 
-"Nothing when killed" counts from `commit()`: an append before it may still be in this process.
+With every policy a segment that is full, the END record, and the name of a file are on the medium before
+anything follows them. Before its commit an input is in this process alone. Without fsync a power cut may
+also leave a hole before later bytes; the journal then reads up to the hole, which is named as damage.
 Invariant: the file always is whole records with gap-free sequences, then at most one torn record.
 """
 
@@ -26,7 +27,7 @@ from engine.core.clock import NS_PER_MS, monotonic_ns
 from engine.core.errors import RecordingFailed, UsageError
 from engine.core.types import Command
 from engine.journal.durable import create_exclusively, fsync_directory, lock_directory, write_all
-from engine.journal.reader import JournalReader
+from engine.journal.reader import JournalReader, TornTail
 from engine.journal.records import (
     FIRST_NOTE_KIND,
     RECORD_BYTES,
@@ -41,7 +42,7 @@ from engine.journal.records import (
 
 __all__ = ["FsyncPolicy", "JournalExtent", "JournalWriter"]
 
-FsyncPolicy = Literal["group", "always", "os"]
+FsyncPolicy = Literal["always", "group", "os"]
 
 GROUP_INTERVAL_NS = 20 * NS_PER_MS
 """With "group", at most one fsync in this much wall time."""
@@ -61,8 +62,9 @@ class JournalWriter:
     """Appends inputs and checkpoints to a journal directory of its own.
 
     append, checkpoint    take a record (cheap; in this process)
-    commit                hands them on, as durable as the setting says
+    commit                hands them on, as durable as the policy says
     finish, close         the END record; or just stop
+    reopen, torn          go on after a crash; what was cut off for it
 
     Every method raises RecordingFailed when the files cannot be written; the writer is then closed, and
     what is on disk stays readable.
@@ -71,6 +73,8 @@ class JournalWriter:
     _segment: int
     """Descriptor of the segment being written; -1 when closed."""
     _lock: int
+    torn: TornTail | None
+    """What `reopen` cut off: bytes after the last whole record. None when there were none."""
 
     def __init__(
         self,
@@ -92,7 +96,8 @@ class JournalWriter:
     def reopen(
         cls, path: Path, *, fsync: FsyncPolicy = "group", segment_bytes: int = SEGMENT_BYTES
     ) -> JournalWriter:
-        """Go on after a crash: a torn tail is cut off, then records are appended after the last whole one.
+        """Go on after a crash: a torn tail is cut off (`torn` reports it), then records are appended after
+        the last whole one.
 
         Raises JournalDamaged when the journal is damaged, UsageError when it has ended or is being written.
         """
@@ -110,22 +115,20 @@ class JournalWriter:
         return self
 
     def append(self, command: Command) -> None:
-        """Take the next input; with "always" it is on the medium when this returns."""
+        """Take the next input; it may have its effect once `commit` has returned."""
         assert command.kind < FIRST_NOTE_KIND, "checkpoints have their own method"
         assert command.sequence == self._inputs + 1, "input sequences have no gaps"
         self._take(RecordType.INPUT, command)
         self._inputs += 1
-        if self._policy == "always":
-            self.commit()
 
     def checkpoint(self, checkpoint: Checkpoint) -> None:
         """Take a checkpoint: the state after all inputs so far, at its time."""
         self._take(RecordType.CHECKPOINT, checkpoint.as_command())
 
     def commit(self) -> None:
-        """Hand everything taken to the system; then fsync as the setting says.
+        """Hand everything taken to the system; then fsync as the policy says.
 
-        To be called once per slice, also without new records: a group's fsync may be waiting for its time.
+        To be called once per turn, also without new records: a group's fsync may be waiting for its time.
         """
         self._flush()
         if not self._unsynced or self._policy == "os":
@@ -174,6 +177,7 @@ class JournalWriter:
         self._segment_limit = segment_bytes
         self._segment = -1
         self._lock = -1
+        self.torn = None
         self._segment_path = path
         self._segment_size = 0
         self._pending = bytearray()
@@ -211,6 +215,7 @@ class JournalWriter:
             if reader.torn is not None:
                 os.ftruncate(self._segment, reader.torn.offset)
                 os.fsync(self._segment)
+            self.torn = reader.torn
             self._segment_size = os.fstat(self._segment).st_size
         self._bytes = reader.bytes
         self._digest = reader.digest
@@ -267,8 +272,8 @@ class JournalWriter:
             self._drop_partial_record()
             self.close()
             raise RecordingFailed(
-                f"{self._segment_path}: cannot be written ({error.strerror or error}). "
-                "What is on disk stays readable; free some space and record again."
+                f"{error.strerror or error}: {self._segment_path} cannot be written. "
+                "What is on disk stays readable; mend that and record again."
             ) from error
 
     def _drop_partial_record(self) -> None:

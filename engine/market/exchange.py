@@ -1,107 +1,130 @@
-"""The exchange: one instrument's market and the way into it (stop 3 on the data path).
+"""The exchange: one instrument's market, for Python (stop 3 on the data path).
 
-Every order, from agent, storm, bot, desk or history, takes the same path:
-
-    send ──latency──► arrive ──► risk gate ──► matching ──► book, ledger, event log, reports
-
-Order ids are given at sending, so a sender can cancel before the arrival; ids of orders that nobody
-sends do not exist, so a silent actor changes nothing.
+It owns the memory that the kernels work on (records.py): it makes the tables, grows them when an entry
+has no room, and reads results out of them. What an order goes through stands in actions.py.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from typing import NamedTuple
+from collections.abc import Callable
 
-from engine.book.reference import ReferenceBook
-from engine.core.eventlog import EventLog
-from engine.core.types import Account, EventType, Instrument, TimeInForce
-from engine.market.kernel import Kernel
+import numpy as np
+
+from engine.arena.machine import live
+from engine.arena.memory import Arena, Rows
+from engine.arena.wordmap import MapEntry
+from engine.book.hot import HotBook
+from engine.book.kernels import Count, Event
+from engine.core.errors import DataError
+from engine.core.types import Account, Instrument, TimeInForce
+from engine.market import entries
+from engine.market.checks import check_market
+from engine.market.kernel import QUEUE_LIMIT, Kernel
 from engine.market.ledger import FeeSchedule, Ledger
-from engine.market.matching import MatchingEngine, Trade
-from engine.market.orders import Order, Reason
+from engine.market.orders import REASON_CODES, ExecutionReport, Order
+from engine.market.records import (
+    AccountRow,
+    Due,
+    HeapEntry,
+    Market,
+    MarketReader,
+    Message,
+    OrderRow,
+    ReportRow,
+    Ticket,
+    TradeRow,
+)
 from engine.market.risk import RiskGate, RiskLimits
+from engine.market.tape import EVENTS_KEPT, EventLog, Trade, TradeTape, take_reports
 
-__all__ = ["Exchange"]
+__all__ = ["RECENT_TRADES", "VOLUME_PRICES", "Exchange"]
 
 RECENT_TRADES = 200
 """Trades kept for the tape."""
-VOLUME_PRICES = 65_536
+VOLUME_PRICES = 16_384
 """Prices with remembered volume; the price seen first is forgotten first (counted)."""
+EVENT_TYPES = 32
 
 
-class _Cancel(NamedTuple):
-    account: int
-    order_id: int
-    qty_lots: int
+class Exchange(MarketReader):
+    """Order entry, market data and accounts of one instrument.
 
+    Market data    best_bid best_ask twice_mid_ticks last_price_ticks mark_twice_ticks depth book log tape
+    Order entry    send send_cancel send_cancel_all send_replace and, at this moment, enter cancel_now …
+    Accounts       ledger gate open_orders order hear
+    """
 
-class _Replace(NamedTuple):
-    account: int
-    order_id: int
-    price_ticks: int
-    qty_lots: int
-
-
-class Exchange:
-    """Order entry, market data and accounts of one instrument."""
+    first_messages = 2 * entries.SPARE_MESSAGES
+    """Slots for messages and heap entries to begin with."""
 
     def __init__(
         self,
         *,
-        kernel: Kernel,
         instrument: Instrument,
         fees: FeeSchedule,
         limits: RiskLimits = RiskLimits(),  # noqa: B008 - an immutable tuple
+        accounts: int = int(Account.FIRST_AGENT),
     ) -> None:
-        self.kernel = kernel
         self.instrument = instrument
-        self.book = ReferenceBook()
-        self.ledger = Ledger(fees)
-        self.log = EventLog(instrument.instrument_id)
-        self.gate = RiskGate(limits)
-        self.matching = MatchingEngine(book=self.book, ledger=self.ledger, log=self.log)
-        self.matching.on_trade.append(self._remember_trade)
-        self.orders_sent: dict[int, int] = {}
-        """Orders sent so far, by account."""
-        self.recent_trades: deque[Trade] = deque(maxlen=RECENT_TRADES)
-        self.volume_at_price: dict[int, int] = {}
-        self.forgotten_prices = 0
-        self._next_order_id = 0
+        super().__init__(Arena())
+        self.book = HotBook(self.arena)
+        self._make_tables(accounts)
+        self._accounts = range(accounts)
+        market = self.market
+        market.instrument_id = instrument.instrument_id
+        market.maker_ppm, market.taker_ppm = fees
+        self.ledger = Ledger(self.arena)
+        self.gate = RiskGate(self.arena, limits)
+        self.log = EventLog(self.arena)
+        self.tape = TradeTape(self.arena)
+        self.kernel = Kernel(self.arena, self._schedule)
+        self._listeners: dict[int, Callable[[ExecutionReport], None]] = {}
+        self.take_trades: Callable[[], None] = self._drop_trades
+        """Lets the analytics see the executions since the last call."""
 
     # -- market data that everybody may see ------------------------------------------------------------
 
     @property
     def best_bid(self) -> int | None:
         """Best bid price in ticks."""
-        return self.book.best_bid
+        return live(entries.best_price_of)(self.arena.address("market"), 0) or None
 
     @property
     def best_ask(self) -> int | None:
         """Best ask price in ticks."""
-        return self.book.best_ask
+        return live(entries.best_price_of)(self.arena.address("market"), 1) or None
 
     @property
     def twice_mid_ticks(self) -> int | None:
         """Best bid + best ask; None while a side is empty."""
-        bid, ask = self.book.best_bid, self.book.best_ask
+        bid, ask = self.best_bid, self.best_ask
         return None if bid is None or ask is None else bid + ask
 
     @property
     def last_price_ticks(self) -> int | None:
         """Price of the last trade."""
-        return self.recent_trades[-1].price_ticks if self.recent_trades else None
+        return self.market.last_price_ticks or None
 
     @property
     def mark_twice_ticks(self) -> int:
         """Twice the price at which positions are valued: mid, else last trade, else 0."""
         twice = self.twice_mid_ticks
-        if twice is not None:
-            return twice
-        last = self.last_price_ticks
-        return 0 if last is None else 2 * last
+        return 2 * self.market.last_price_ticks if twice is None else twice
 
-    # -- order entry -----------------------------------------------------------------------------------
+    @property
+    def trade_count(self) -> int:
+        """Executions and historical prints so far."""
+        return self.market.trade_count
+
+    def recent_trades(self) -> list[Trade]:
+        """The last executions, oldest first."""
+        return self.tape.recent(RECENT_TRADES)
+
+    def orders_sent(self, account: int) -> int:
+        """Orders that an account has sent so far."""
+        return self.market.accounts[account].orders_sent
+
+    # -- orders ----------------------------------------------------------------------------------------
 
     def send(
         self,
@@ -116,19 +139,41 @@ class Exchange:
     ) -> int:
         """Send an order that arrives latency_ns from now; price 0 = market. Returns its order id."""
         assert latency_ns > 0
-        self._next_order_id += 1
-        order = Order(
-            order_id=self._next_order_id,
-            account=account,
-            client_id=client_id,
-            side=side,
-            price_ticks=price_ticks,
-            qty_lots=qty_lots,
-            time_in_force=time_in_force,
+        assert account in self._accounts
+        return self._enter(
+            entries.send_order,
+            account,
+            side,
+            price_ticks,
+            qty_lots,
+            int(time_in_force),
+            latency_ns,
+            client_id,
         )
-        self.orders_sent[account] = self.orders_sent.get(account, 0) + 1
-        self.kernel.schedule(self.kernel.now_ns + latency_ns, self._order_arrives, order)
-        return order.order_id
+
+    def send_cancel(
+        self, *, account: int, order_id: int = 0, client_id: int = 0, latency_ns: int = 1, qty_lots: int = 0
+    ) -> None:
+        """Ask to cancel one's order, named by its id or the owner's own (or qty_lots of it); gone or
+        somebody else's: nothing happens."""
+        self._request(Due.CANCEL, account, order_id, client_id, 0, qty_lots, latency_ns)
+
+    def send_cancel_all(self, *, account: int, latency_ns: int = 1) -> None:
+        """Ask to cancel all that the account has resting when the request arrives."""
+        self._request(Due.CANCEL_ALL, account, 0, 0, 0, 0, latency_ns)
+
+    def send_replace(
+        self,
+        *,
+        account: int,
+        price_ticks: int,
+        qty_lots: int,
+        order_id: int = 0,
+        client_id: int = 0,
+        latency_ns: int = 1,
+    ) -> None:
+        """Ask to replace price and open quantity of one's order."""
+        self._request(Due.REPLACE, account, order_id, client_id, price_ticks, qty_lots, latency_ns)
 
     def enter(
         self,
@@ -140,118 +185,163 @@ class Exchange:
         time_in_force: int = TimeInForce.GTC,
     ) -> int:
         """An order that arrives at this very moment (a recorded fact has no latency). Returns its id."""
-        self._next_order_id += 1
-        order = Order(
-            order_id=self._next_order_id,
-            account=account,
-            client_id=0,
-            side=side,
-            price_ticks=price_ticks,
-            qty_lots=qty_lots,
-            time_in_force=time_in_force,
-        )
-        self._order_arrives(self.kernel.now_ns, order)
-        return order.order_id
+        assert account in self._accounts
+        order_id = self._enter(entries.enter_order, account, side, price_ticks, qty_lots, int(time_in_force))
+        self.deliver_reports()
+        return order_id
 
-    def send_cancel(self, *, account: int, order_id: int, latency_ns: int = 1, qty_lots: int = 0) -> None:
-        """Ask to cancel one's order (or qty_lots of it); gone or somebody else's: nothing happens."""
-        assert latency_ns > 0
-        self.kernel.schedule(
-            self.kernel.now_ns + latency_ns, self._cancel_arrives, _Cancel(account, order_id, qty_lots)
-        )
-
-    def send_cancel_all(self, *, account: int, latency_ns: int = 1) -> None:
-        """Ask to cancel all that the account has resting when the request arrives."""
-        assert latency_ns > 0
-        self.kernel.schedule(self.kernel.now_ns + latency_ns, self._cancel_all_arrives, account)
-
-    def send_replace(
-        self, *, account: int, order_id: int, price_ticks: int, qty_lots: int, latency_ns: int = 1
-    ) -> None:
-        """Ask to replace price and open quantity of one's order."""
-        assert latency_ns > 0
-        self.kernel.schedule(
-            self.kernel.now_ns + latency_ns,
-            self._replace_arrives,
-            _Replace(account, order_id, price_ticks, qty_lots),
-        )
-
-    def cancel_now(self, *, account: int, order_id: int) -> None:
-        """A cancel of an own order that arrives at this very moment."""
-        self._cancel_arrives(self.kernel.now_ns, _Cancel(account, order_id, 0))
+    def cancel_now(self, *, account: int, order_id: int, qty_lots: int = 0) -> None:
+        """A cancel (of qty_lots; 0 = all) of an own order that arrives at this very moment."""
+        self._enter(entries.enter_request, int(Due.CANCEL), account, order_id, 0, qty_lots)
+        self.deliver_reports()
 
     def replace_now(self, *, account: int, order_id: int, price_ticks: int, qty_lots: int) -> None:
         """A replace of an own order that arrives at this very moment."""
-        self._replace_arrives(self.kernel.now_ns, _Replace(account, order_id, price_ticks, qty_lots))
-
-    def order_id_of(self, account: int, client_id: int) -> int | None:
-        """The resting order that an account sent under its own id."""
-        return self.matching.by_client_id.get((account, client_id))
+        assert account in self._accounts
+        self._enter(entries.enter_request, int(Due.REPLACE), account, order_id, price_ticks, qty_lots)
+        self.deliver_reports()
 
     def print_trade(self, *, side: int, price_ticks: int, qty_lots: int) -> None:
         """Publish a historical trade that touched none of our book's orders (side = resting side)."""
-        now_ns = self.kernel.now_ns
-        self.log.append(now_ns, EventType.PRINT, side, 0, price_ticks, qty_lots)
-        self.matching.trade_count += 1
-        history = Account.HISTORY
-        trade = Trade(
-            self.matching.trade_count, now_ns, price_ticks, qty_lots, 1 - side, int(history), int(history)
-        )
-        for listener in self.matching.on_trade:
-            listener(trade)
+        self._enter(entries.print_trade, side, price_ticks, qty_lots)
+
+    def order(self, order_id: int) -> Order | None:
+        """A resting order, or None."""
+        slot = self.book.slot(order_id)
+        return self._order_at(slot) if slot else None
+
+    def open_orders(self, account: int) -> dict[int, Order]:
+        """The account's resting orders by id, oldest first."""
+        count = self.open_order_count(account)
+        if not count:
+            return {}
+        rows = np.empty(count, OrderRow.dtype())
+        live(entries.list_orders)(self.market.address, account, rows.ctypes.data, count)
+        return {row[0]: Order(*row) for row in rows.tolist()}
+
+    def open_order_count(self, account: int) -> int:
+        """How many orders the account has resting."""
+        accounts = self.market.accounts
+        return accounts[account].open_orders if account < len(accounts) else 0
+
+    def hear(self, account: int, listener: Callable[[ExecutionReport], None]) -> None:
+        """From now on, tell the listener what becomes of the account's orders.
+
+        It hears when the loop comes back, so when it hears depends on the slicing: it may keep or pass on
+        what it hears, and never acts on the market.
+        """
+        self.market.accounts[account].hears = 1
+        self._listeners[account] = listener
+
+    def deliver_reports(self) -> None:
+        """Hands the reports that have come up to their listeners."""
+        for report in take_reports(self.arena, self.market):
+            self._listeners[report.account](report)
 
     def statistics(self) -> dict[str, dict[str, int]]:
         """Fill and drops of everything that is bounded here."""
+        market = self.market
         return {
             "gate": self.gate.statistics(),
-            "matching": self.matching.statistics(),
+            "matching": {"live_orders": self.book.order_count, "trades": market.trade_count},
             "events": self.log.statistics(),
+            "messages": {"live": market.live_messages, "room": len(market.messages) - 1},
             "volume_prices": {
-                "kept": len(self.volume_at_price),
+                "kept": market.volume_last - market.volume_first,
                 "limit": VOLUME_PRICES,
-                "forgotten": self.forgotten_prices,
+                "forgotten": market.volume_first,
             },
         }
 
-    # -- arrivals --------------------------------------------------------------------------------------
+    # -- memory ----------------------------------------------------------------------------------------
 
-    def _order_arrives(self, now_ns: int, order: Order) -> None:
-        open_orders = 0 if order.account == Account.HISTORY else len(self.matching.open_orders(order.account))
-        reason = self.gate.check(
-            order.account, price_ticks=order.price_ticks, qty_lots=order.qty_lots, open_orders=open_orders
-        )
-        if reason is Reason.NONE and (order.account, order.client_id) in self.matching.by_client_id:
-            reason = Reason.DUPLICATE_CLIENT_ID
-        if reason is not Reason.NONE:
-            self.matching.reject(now_ns, order, reason)
+    def make_room(self) -> None:
+        """Grows whatever one more happening might find too short."""
+        self.take_trades()
+        self.deliver_reports()
+        self.book.make_room()
+        market = self.market
+        self._grow_beside_orders(len(market.book.orders))
+        while market.waiting + entries.SPARE_MESSAGES > len(market.heap):
+            if market.waiting > QUEUE_LIMIT:
+                raise DataError(f"more than {QUEUE_LIMIT} future happenings: an actor schedules without end")
+            market.heap = self.arena.grow("heap", HeapEntry, 2 * len(market.heap))
+        while market.live_messages + entries.SPARE_MESSAGES >= len(market.messages):
+            market.messages = self.arena.grow("messages", Message, 2 * len(market.messages))
+
+    def _make_tables(self, accounts: int) -> None:
+        new = self.arena.new
+        market = new("market", Market)[0]
+        market.book = self.book.row
+        market.heap = new("heap", HeapEntry, self.first_messages)
+        market.messages = new("messages", Message, self.first_messages)
+        market.scratch = new("scratch", Message)[0]
+        market.accounts = new("accounts", AccountRow, accounts)
+        market.refused = new("refused", Count, len(REASON_CODES))
+        market.events_by_type = new("events_by_type", Count, EVENT_TYPES)
+        market.events = new("events", Event, EVENTS_KEPT)
+        orders = len(market.book.orders)
+        market.tickets = new("tickets", Ticket, orders)
+        market.trades = new("trades", TradeRow, orders)
+        market.reports = new("reports", ReportRow, 4 * orders)
+        market.volume = new("volume", MapEntry, 2 * VOLUME_PRICES)
+        market.volume_order = new("volume_order", Count, VOLUME_PRICES)
+        market.first_divergence = new("first_divergence", TradeRow)[0]
+
+    def _grow_beside_orders(self, orders: int) -> None:
+        """Brings the tables that are as long as the orders to their length. Rings keep what they hold."""
+        market = self.market
+        if len(market.tickets) >= orders:
             return
-        self.matching.submit(now_ns, order)
+        market.tickets = self.arena.grow("tickets", Ticket, orders)
+        market.reports = self.arena.grow("reports", ReportRow, 4 * orders)  # empty: just delivered
+        kept = self.arena.rows("trades").copy()
+        market.trades = self.arena.grow("trades", TradeRow, orders)
+        rows, count = self.arena.rows("trades"), market.trade_count
+        for number in range(max(0, count - len(kept)), count):
+            rows[number & (orders - 1)] = kept[number & (len(kept) - 1)]
 
-    def _cancel_arrives(self, now_ns: int, request: _Cancel) -> None:
-        order = self.matching.orders.get(request.order_id)
-        if order is not None and order.account == request.account:
-            self.matching.cancel(now_ns, request.order_id, request.qty_lots)
+    def _enter(self, entry: Callable[..., int], *arguments: int) -> int:
+        """Calls an entry; makes room first where it asks for it."""
+        address = self.arena.address("market")
+        while (result := live(entry)(address, *arguments)) == entries.NO_ROOM:
+            self.make_room()
+        return result
 
-    def _cancel_all_arrives(self, now_ns: int, account: int) -> None:
-        for order_id in list(self.matching.open_orders(account)):
-            self.matching.cancel(now_ns, order_id)
+    def enter_batch(self, entry: Callable[[int, int, int, int], int], rows: Rows) -> None:
+        """Calls an entry (market, rows, start, stop) -> next until it is through; makes room as it asks."""
+        done = 0
+        while (done := live(entry)(self.market.address, rows.ctypes.data, done, len(rows))) < len(rows):
+            self.make_room()
 
-    def _replace_arrives(self, now_ns: int, request: _Replace) -> None:
-        order = self.matching.orders.get(request.order_id)
-        if order is None or order.account != request.account:
-            return
-        reason = self.gate.check(
-            request.account, price_ticks=request.price_ticks, qty_lots=request.qty_lots, open_orders=0
+    def _request(self, kind: Due, *arguments: int) -> None:
+        assert arguments[0] in self._accounts
+        assert arguments[-1] > 0, "latency"
+        self._enter(entries.send_request_from, int(kind), *arguments)
+
+    def _schedule(self, time_ns: int, handle: int) -> int:
+        return self._enter(entries.schedule_python, time_ns, handle)
+
+    def _drop_trades(self) -> None:
+        self.market.trades_taken = self.market.trade_count
+
+    def _order_at(self, slot: int) -> Order:
+        market = self.market
+        row, ticket = market.book.orders[slot], market.tickets[slot]
+        level = market.book.levels[row.level]
+        return Order(
+            order_id=row.order_id,
+            account=ticket.account,
+            client_id=ticket.client_id,
+            side=level.side,
+            price_ticks=level.price,
+            qty_lots=ticket.qty_lots,
+            remaining_lots=row.qty,
+            time_in_force=ticket.time_in_force,
         )
-        if reason is Reason.NONE and request.price_ticks > 0:
-            self.matching.replace(
-                now_ns, request.order_id, price_ticks=request.price_ticks, qty_lots=request.qty_lots
-            )
 
-    def _remember_trade(self, trade: Trade) -> None:
-        self.recent_trades.append(trade)
-        volume = self.volume_at_price
-        volume[trade.price_ticks] = volume.get(trade.price_ticks, 0) + trade.qty_lots
-        if len(volume) > VOLUME_PRICES:
-            del volume[next(iter(volume))]
-            self.forgotten_prices += 1
+    def _check(self) -> None:
+        """Verifies every internal invariant. Raises AssertionError."""
+        self.book._check()
+        self.ledger.check()
+        check_market(self.arena)

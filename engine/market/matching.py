@@ -1,299 +1,344 @@
 """Matching with price-time priority (stop 3 on the data path).
 
-An incoming order trades against the best resting orders, first come first served at each price; what is
-left rests, or not, by its time in force. The engine changes book, ledger and log together, so the book
-always equals the one that the published events build (tested).
+An arriving order trades against the best resting orders, first come first served at each price; what is
+left rests, or not, by its time in force. Book, ledger and feed change together, so the book always
+equals the one that the published events build (tested).
+
+What every order goes through is inlined into `arrive` (actions.py): it is a tenth faster so.
+
+An order that arrives is a Message; one that rests is the book's row and the ticket of the same slot.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
-
-from engine.book.reference import ReferenceBook
-from engine.core.eventlog import EventLog
+from engine.arena.functions import inlined, routine
+from engine.arena.wordmap import find_entry
+from engine.book.kernels import add_order, remove_order, replace_order, shrink_order
 from engine.core.types import Account, EventType, Side, TimeInForce
-from engine.market.ledger import Ledger
-from engine.market.orders import (
-    ExecutionReport,
-    Order,
-    OrderStatus,
-    Reason,
-    ReportKind,
-    SelfTradePrevention,
+from engine.market.feed import add_trade, publish, report
+from engine.market.ledger import book_execution
+from engine.market.orders import KIND_CODES, REASON_CODES, Reason, ReportKind
+from engine.market.records import Market, Message
+
+__all__ = ["best_ask", "best_bid", "cancel", "refuse_replace", "reject", "replace", "slot_of", "submit"]
+
+_HISTORY = int(Account.HISTORY)
+_BID = int(Side.BID)
+_GTC, _IOC, _FOK, _POST_ONLY = (int(tif) for tif in TimeInForce)
+_ADD, _CANCEL, _MODIFY, _TRADE = (
+    int(kind) for kind in (EventType.ADD, EventType.CANCEL, EventType.MODIFY, EventType.TRADE)
 )
+_ACCEPTED = KIND_CODES[ReportKind.ACCEPTED]
+_PARTIALLY_FILLED = KIND_CODES[ReportKind.PARTIALLY_FILLED]
+_FILLED = KIND_CODES[ReportKind.FILLED]
+_CANCELLED = KIND_CODES[ReportKind.CANCELLED]
+_REJECTED = KIND_CODES[ReportKind.REJECTED]
+_REPLACED = KIND_CODES[ReportKind.REPLACED]
+_REPLACE_REJECTED = KIND_CODES[ReportKind.REPLACE_REJECTED]
+_NONE = REASON_CODES[Reason.NONE]
+_BY_OWNER = REASON_CODES[Reason.BY_OWNER]
+_SELF_TRADE = REASON_CODES[Reason.SELF_TRADE]
+_NO_LIQUIDITY = REASON_CODES[Reason.NO_LIQUIDITY]
+_IOC_REMAINDER = REASON_CODES[Reason.IOC_REMAINDER]
+_FOK_UNFILLABLE = REASON_CODES[Reason.FOK_UNFILLABLE]
+_POST_ONLY_WOULD_TRADE = REASON_CODES[Reason.POST_ONLY_WOULD_TRADE]
+_QUANTITY = REASON_CODES[Reason.QUANTITY]
+_MALFORMED = REASON_CODES[Reason.MALFORMED]
 
-__all__ = ["MatchingEngine", "Trade"]
+
+# -- requests ----------------------------------------------------------------------------------------
 
 
-class Trade(NamedTuple):
-    """One execution with both owners: inside knowledge, not part of the public feed."""
+@inlined
+def submit(market: Market, order: Message) -> None:
+    """Matches a new order and rests what may rest. It has passed the gate."""
+    tif = order.time_in_force
+    if tif == _POST_ONLY and (order.price_ticks == 0 or _crosses(market, order.side, order.price_ticks)):
+        reject(market, order, _POST_ONLY_WOULD_TRADE)
+        return
+    if tif == _FOK and not _is_fillable(market, order):
+        reject(market, order, _FOK_UNFILLABLE)
+        return
+    if tif == _GTC or tif == _POST_ONLY:
+        report(market, order, _ACCEPTED, _NONE, 0, 0, 0)
+    _match(market, order)
+    if order.remaining_lots == 0:
+        return
+    if order.price_ticks == 0:
+        report(market, order, _CANCELLED, _NO_LIQUIDITY, 0, 0, 0)
+    elif tif == _IOC or tif == _FOK:
+        report(market, order, _CANCELLED, _IOC_REMAINDER, 0, 0, 0)
+    else:
+        _rest(market, order)
 
-    trade_id: int
-    time_ns: int
-    price_ticks: int
-    qty_lots: int
-    aggressor_side: int
-    aggressor: int
-    maker: int
 
-
-class MatchingEngine:
-    """Live orders of one instrument and the rules by which they trade."""
-
-    def __init__(self, *, book: ReferenceBook, ledger: Ledger, log: EventLog) -> None:
-        self.book = book
-        self.ledger = ledger
-        self.log = log
-        self.orders: dict[int, Order] = {}
-        """Resting orders by order id."""
-        self.by_account: dict[int, dict[int, Order]] = {}
-        """Resting orders by account, oldest first."""
-        self.trade_count = 0
-        self.on_trade: list[Callable[[Trade], None]] = []
-        self.on_report: dict[int, Callable[[ExecutionReport], None]] = {}
-        """Who hears of its orders: account -> listener."""
-        self.by_client_id: dict[tuple[int, int], int] = {}
-        """Order ids of resting orders that came with their owner's own id: (account, client id)."""
-        self._report_sequence: dict[int, int] = {}
-
-    # -- requests ------------------------------------------------------------------------------------
-
-    def submit(self, now_ns: int, order: Order) -> None:
-        """Match a new order and rest what may rest. It has passed the gate."""
-        if not self._admit(now_ns, order):
-            return
-        if order.time_in_force == TimeInForce.GTC or order.time_in_force == TimeInForce.POST_ONLY:
-            self._report(now_ns, order, ReportKind.ACCEPTED)
-        stopped = self._match(now_ns, order)
-        if not order.remaining_lots or order.status is OrderStatus.CANCELLED:
-            return
-        if stopped is not Reason.NONE:
-            self._end(now_ns, order, stopped)
-        elif order.price_ticks == 0:
-            self._end(now_ns, order, Reason.NO_LIQUIDITY)
-        elif order.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
-            self._end(now_ns, order, Reason.IOC_REMAINDER)
-        else:
-            self._rest(now_ns, order)
-
-    def cancel(self, now_ns: int, order_id: int, qty_lots: int = 0) -> int:
-        """Cancel a resting order, or qty_lots of it. Returns the lots removed (0: it is not there)."""
-        order = self.orders.get(order_id)
-        if order is None:
-            return 0
-        if 0 < qty_lots < order.remaining_lots:
-            self.book.cancel(order_id, qty_lots)
-            order.remaining_lots -= qty_lots
-            order.qty_lots -= qty_lots
-            self.log.append(now_ns, EventType.CANCEL, order.side, order_id, order.price_ticks, qty_lots)
-            return qty_lots
-        removed = order.remaining_lots
-        self._remove(now_ns, order, Reason.BY_OWNER)
+@inlined
+def cancel(market: Market, slot: int, qty_lots: int) -> int:
+    """Cancels a resting order, or qty_lots of it (0 = all). Returns the lots removed."""
+    resting = market.book.orders[slot]
+    if qty_lots <= 0 or qty_lots >= resting.qty:
+        removed = resting.qty
+        _remove(market, slot, _BY_OWNER)
         return removed
+    level = market.book.levels[resting.level]
+    shrink_order(market.book, slot, qty_lots)
+    market.tickets[slot].qty_lots -= qty_lots
+    publish(market, _CANCEL, level.side, resting.order_id, level.price, qty_lots)
+    _report_resting(market, slot, _REPLACED, _NONE, 0, 0)
+    return qty_lots
 
-    def replace(self, now_ns: int, order_id: int, *, price_ticks: int, qty_lots: int) -> bool:
-        """Give a resting order a new price and open quantity; False when it is not there.
 
-        It keeps its place only at the same price with no more quantity. At a price that crosses, it
-        leaves the book and comes in again as an aggressor under the same id; a post-only order may not,
-        and stays as it was (False).
-        """
-        order = self.orders.get(order_id)
-        if order is None:
+@routine
+def replace(market: Market, slot: int, price_ticks: int, qty_lots: int) -> bool:
+    """Gives a resting order a new price and open quantity. False: refused, and it stays as it was.
+
+    It keeps its place only at the same price with no more quantity. At a price that crosses, it leaves
+    the book and comes in again as an aggressor under the same id; a post-only order may not.
+    """
+    book = market.book
+    ticket = market.tickets[slot]
+    resting = book.orders[slot]
+    side = book.levels[resting.level].side
+    if _crosses(market, side, price_ticks):
+        if ticket.time_in_force == _POST_ONLY:
+            refuse_replace(market, slot, _POST_ONLY_WOULD_TRADE)
             return False
-        crosses = self._crosses(order.side, price_ticks)
-        if crosses and order.time_in_force == TimeInForce.POST_ONLY:
-            return False
-        order.qty_lots += qty_lots - order.remaining_lots
-        order.remaining_lots = qty_lots
-        if crosses:
-            self.book.cancel(order_id)
-            self.log.append(now_ns, EventType.CANCEL, order.side, order_id, order.price_ticks, 0)
-            self._forget(order)
-            order.price_ticks = price_ticks
-            self._report(now_ns, order, ReportKind.REPLACED)
-            stopped = self._match(now_ns, order)
-            if order.remaining_lots and stopped is not Reason.NONE:
-                self._end(now_ns, order, stopped)
-            elif order.remaining_lots:
-                self._rest(now_ns, order)
-            return True
-        order.price_ticks = price_ticks
-        self.book.modify(order_id, order.side, price_ticks, qty_lots)
-        self.log.append(now_ns, EventType.MODIFY, order.side, order_id, price_ticks, qty_lots)
-        self._report(now_ns, order, ReportKind.REPLACED)
+        _replace_aggressively(market, slot, price_ticks, qty_lots)
         return True
+    ordered = ticket.qty_lots + qty_lots - resting.qty
+    if not replace_order(book, slot, side, price_ticks, qty_lots):
+        refuse_replace(market, slot, _QUANTITY)
+        return False
+    ticket.qty_lots = ordered
+    publish(market, _MODIFY, side, resting.order_id, price_ticks, qty_lots)
+    _report_resting(market, slot, _REPLACED, _NONE, 0, 0)
+    return True
 
-    def reject(self, now_ns: int, order: Order, reason: Reason) -> None:
-        """Refuse an order before it touches the book."""
-        order.move(OrderStatus.REJECTED)
-        self._report(now_ns, order, ReportKind.REJECTED, reason=reason)
 
-    def open_orders(self, account: int) -> dict[int, Order]:
-        """The account's resting orders by id, oldest first (do not change it)."""
-        return self.by_account.get(account, {})
+@routine
+def refuse_replace(market: Market, slot: int, reason: int) -> None:
+    """Refuses to replace a resting order, which stays as it is."""
+    _report_resting(market, slot, _REPLACE_REJECTED, reason, 0, 0)
 
-    def statistics(self) -> dict[str, int]:
-        """Live orders and trades."""
-        return {"live_orders": len(self.orders), "trades": self.trade_count}
 
-    # -- matching ------------------------------------------------------------------------------------
+@inlined
+def reject(market: Market, order: Message, reason: int) -> None:
+    """Refuses an order before it touches the book."""
+    report(market, order, _REJECTED, reason, 0, 0, 0)
 
-    def _admit(self, now_ns: int, order: Order) -> bool:
-        tif = order.time_in_force
-        if tif == TimeInForce.POST_ONLY and (
-            order.price_ticks == 0 or self._crosses(order.side, order.price_ticks)
-        ):
-            self.reject(now_ns, order, Reason.POST_ONLY_WOULD_TRADE)
-            return False
-        if tif == TimeInForce.FOK and self._fillable(order) < order.qty_lots:
-            self.reject(now_ns, order, Reason.FOK_UNFILLABLE)
-            return False
-        return True
 
-    def _crosses(self, side: int, price_ticks: int) -> bool:
-        if side == Side.BID:
-            best = self.book.best_ask
-            return best is not None and price_ticks >= best
-        best = self.book.best_bid
-        return best is not None and price_ticks <= best
+@inlined
+def slot_of(market: Market, order_id: int) -> int:
+    """Where an order rests; 0 when it does not."""
+    ids = market.book.ids
+    return ids[find_entry(ids, order_id)].value
 
-    def _match(self, now_ns: int, order: Order) -> Reason:
-        """Trade while it crosses. Returns why it had to stop, NONE when price or quantity ran out."""
-        book = self.book
-        other = 1 - order.side
+
+@inlined
+def best_bid(market: Market) -> int:
+    """Best bid price in ticks; 0 without bids."""
+    return market.book.levels[market.book.sides[0].best].price
+
+
+@inlined
+def best_ask(market: Market) -> int:
+    """Best ask price in ticks; 0 without asks."""
+    return market.book.levels[market.book.sides[1].best].price
+
+
+# -- matching ----------------------------------------------------------------------------------------
+
+
+@inlined
+def _crosses(market: Market, side: int, price_ticks: int) -> bool:
+    if side == _BID:
+        ask = best_ask(market)
+        return ask != 0 and price_ticks >= ask
+    return price_ticks <= best_bid(market)
+
+
+@inlined
+def _match(market: Market, order: Message) -> None:
+    """Trades while it crosses."""
+    book = market.book
+    other = 1 - order.side
+    limit = order.price_ticks
+    while order.remaining_lots != 0:
+        level = book.levels[book.sides[other].best]
+        if level.count == 0:
+            break
+        if limit != 0 and (limit < level.price if order.side == _BID else limit > level.price):
+            break
+        slot = level.head
+        maker = market.tickets[slot].account
+        # HISTORY is many participants and trades with itself; everybody else's old order gives way.
+        if maker == order.account and maker != _HISTORY:
+            _remove(market, slot, _SELF_TRADE)
+        else:
+            _execute(market, order, slot, maker, level.price)
+
+
+@inlined
+def _execute(market: Market, taker: Message, slot: int, maker: int, price_ticks: int) -> None:
+    resting = market.book.orders[slot]
+    order_id = resting.order_id
+    qty_lots = min(taker.remaining_lots, resting.qty)
+    hears = market.accounts[maker].hears
+    if hears != 0:
+        _copy_resting(market, slot)
+    if qty_lots == resting.qty:
+        _forget(market, slot)
+    else:
+        shrink_order(market.book, slot, qty_lots)
+    taker.remaining_lots -= qty_lots
+    publish(market, _TRADE, 1 - taker.side, order_id, price_ticks, qty_lots)
+    book_execution(market, maker, taker.account, taker.side, price_ticks, qty_lots)
+    if hears != 0:
+        market.scratch.remaining_lots -= qty_lots
+        _report_fill(market, market.scratch, qty_lots, price_ticks, market.maker_ppm)
+    _report_fill(market, taker, qty_lots, price_ticks, market.taker_ppm)
+    add_trade(market, price_ticks, qty_lots, taker.side, taker.account, maker)
+
+
+@routine
+def _is_fillable(market: Market, order: Message) -> bool:
+    """Whether the order could trade whole at once; own resting orders do not count."""
+    book = market.book
+    side = book.sides[1 - order.side]
+    rung = side.count
+    total = 0
+    while rung > 0:
+        rung -= 1
+        level = book.levels[side.rungs[rung].level]
         limit = order.price_ticks
-        while order.remaining_lots:
-            best = book.best_ask if order.side == Side.BID else book.best_bid
-            if best is None:
-                break
-            if limit and (limit < best if order.side == Side.BID else limit > best):
-                break
-            front = book.front(other)
-            assert front is not None
-            maker = self.orders[front]
-            if maker.account == order.account:
-                policy = _self_trade_policy(order.account)
-                if policy is SelfTradePrevention.CANCEL_RESTING:
-                    self._remove(now_ns, maker, Reason.SELF_TRADE)
-                    continue
-                if policy is SelfTradePrevention.CANCEL_INCOMING:
-                    return Reason.SELF_TRADE
-            self._execute(now_ns, order, maker, best)
-        return Reason.NONE
-
-    def _execute(self, now_ns: int, taker: Order, maker: Order, price_ticks: int) -> None:
-        qty = min(taker.remaining_lots, maker.remaining_lots)
-        self.book.trade(maker.order_id, qty)
-        self.log.append(now_ns, EventType.TRADE, maker.side, maker.order_id, price_ticks, qty)
-        maker_fee, taker_fee = self.ledger.execute(
-            maker=maker.account,
-            taker=taker.account,
-            taker_side=taker.side,
-            price_ticks=price_ticks,
-            qty_lots=qty,
-        )
-        maker.fill(qty)
-        taker.fill(qty)
-        if not maker.remaining_lots:
-            self._forget(maker)
-        self._report_fill(now_ns, maker, qty, price_ticks, maker_fee)
-        self._report_fill(now_ns, taker, qty, price_ticks, taker_fee)
-        self.trade_count += 1
-        trade = Trade(self.trade_count, now_ns, price_ticks, qty, taker.side, taker.account, maker.account)
-        for listener in self.on_trade:
-            listener(trade)
-
-    def _fillable(self, order: Order) -> int:
-        """Lots that could trade at once, up to the order's quantity; own resting orders do not count."""
-        total = 0
-        other = 1 - order.side
-        for level in self.book.levels(other):
-            price = level.price_ticks
-            if order.price_ticks and (
-                price > order.price_ticks if order.side == Side.BID else price < order.price_ticks
-            ):
-                break
-            for order_id in self.book.orders_at(other, price):
-                resting = self.orders[order_id]
-                if resting.account != order.account or order.account == Account.HISTORY:
-                    total += resting.remaining_lots
-            if total >= order.qty_lots:
-                break
-        return total
-
-    def _rest(self, now_ns: int, order: Order) -> None:
-        added = self.book.add(order.order_id, order.side, order.price_ticks, order.remaining_lots)
-        assert added, f"order {order.order_id} could not rest"
-        if order.status is OrderStatus.PENDING_NEW:
-            order.move(OrderStatus.OPEN)
-        self.orders[order.order_id] = order
-        self.by_account.setdefault(order.account, {})[order.order_id] = order
-        if order.client_id:
-            self.by_client_id[(order.account, order.client_id)] = order.order_id
-        self.log.append(
-            now_ns, EventType.ADD, order.side, order.order_id, order.price_ticks, order.remaining_lots
-        )
-
-    def _remove(self, now_ns: int, order: Order, reason: Reason) -> None:
-        self.book.cancel(order.order_id)
-        self.log.append(now_ns, EventType.CANCEL, order.side, order.order_id, order.price_ticks, 0)
-        self._forget(order)
-        self._end(now_ns, order, reason)
-
-    def _forget(self, order: Order) -> None:
-        del self.orders[order.order_id]
-        del self.by_account[order.account][order.order_id]
-        if order.client_id:
-            del self.by_client_id[(order.account, order.client_id)]
-
-    def _end(self, now_ns: int, order: Order, reason: Reason) -> None:
-        order.move(OrderStatus.CANCELLED)
-        self._report(now_ns, order, ReportKind.CANCELLED, reason=reason)
-
-    # -- reports -------------------------------------------------------------------------------------
-
-    def _report_fill(self, now_ns: int, order: Order, qty_lots: int, price_ticks: int, fee: int) -> None:
-        kind = ReportKind.PARTIALLY_FILLED if order.remaining_lots else ReportKind.FILLED
-        self._report(now_ns, order, kind, qty_lots=qty_lots, price_ticks=price_ticks, fee=fee)
-
-    def _report(
-        self,
-        now_ns: int,
-        order: Order,
-        kind: ReportKind,
-        *,
-        reason: Reason = Reason.NONE,
-        qty_lots: int = 0,
-        price_ticks: int = 0,
-        fee: int = 0,
-    ) -> None:
-        listener = self.on_report.get(order.account)
-        if listener is None:
-            return
-        sequence = self._report_sequence.get(order.account, 0) + 1
-        self._report_sequence[order.account] = sequence
-        listener(
-            ExecutionReport(
-                sequence=sequence,
-                time_ns=now_ns,
-                account=order.account,
-                client_id=order.client_id,
-                order_id=order.order_id,
-                kind=kind.value,
-                side=order.side,
-                price_ticks=order.price_ticks,
-                qty_lots=order.qty_lots,
-                filled_lots_last=qty_lots,
-                fill_price_ticks=price_ticks,
-                remaining_lots=order.remaining_lots,
-                reason=reason.value,
-                fee=fee,
-            )
-        )
+        if limit != 0 and (level.price > limit if order.side == _BID else level.price < limit):
+            return False
+        slot = level.head
+        while slot != 0:
+            maker = market.tickets[slot].account
+            if maker != order.account or maker == _HISTORY:
+                total += book.orders[slot].qty
+                if total >= order.qty_lots:
+                    return True
+            slot = book.orders[slot].next
+    return False
 
 
-def _self_trade_policy(account: int) -> SelfTradePrevention:
-    """HISTORY is many participants and may trade with itself; everybody else's old order gives way."""
-    return SelfTradePrevention.NONE if account == Account.HISTORY else SelfTradePrevention.CANCEL_RESTING
+@routine
+def _replace_aggressively(market: Market, slot: int, price_ticks: int, qty_lots: int) -> None:
+    ticket = market.tickets[slot]
+    resting = market.book.orders[slot]
+    level = market.book.levels[resting.level]
+    _copy_resting(market, slot)
+    order = market.scratch
+    order.qty_lots = ticket.qty_lots + qty_lots - resting.qty
+    order.remaining_lots = qty_lots
+    publish(market, _CANCEL, level.side, resting.order_id, level.price, 0)
+    _forget(market, slot)
+    # The order trades from a message of its own: the scratch is for the reports of its makers.
+    aggressor = market.messages[0]
+    aggressor.order_id = order.order_id
+    aggressor.account = order.account
+    aggressor.client_id = order.client_id
+    aggressor.side = order.side
+    aggressor.time_in_force = order.time_in_force
+    aggressor.price_ticks = price_ticks
+    aggressor.qty_lots = order.qty_lots
+    aggressor.remaining_lots = qty_lots
+    report(market, aggressor, _REPLACED, _NONE, 0, 0, 0)
+    _match(market, aggressor)
+    if aggressor.remaining_lots != 0:
+        _rest(market, aggressor)
+
+
+# -- resting orders ----------------------------------------------------------------------------------
+
+
+@inlined
+def _rest(market: Market, order: Message) -> None:
+    book = market.book
+    at = find_entry(book.ids, order.order_id)
+    if book.ids[at].value != 0:
+        report(market, order, _CANCELLED, _MALFORMED, 0, 0, 0)
+        return
+    slot = add_order(book, at, order.order_id, order.side, order.price_ticks, order.remaining_lots)
+    if slot == 0:  # its level would hold more than 2^63-1 lots
+        report(market, order, _CANCELLED, _QUANTITY, 0, 0, 0)
+        return
+    account = market.accounts[order.account]
+    ticket = market.tickets[slot]
+    ticket.account = order.account
+    ticket.client_id = order.client_id
+    ticket.qty_lots = order.qty_lots
+    ticket.time_in_force = order.time_in_force
+    ticket.previous = account.last_order
+    ticket.next = 0
+    if account.last_order != 0:
+        market.tickets[account.last_order].next = slot
+    else:
+        account.first_order = slot
+    account.last_order = slot
+    account.open_orders += 1
+    publish(market, _ADD, order.side, order.order_id, order.price_ticks, order.remaining_lots)
+
+
+@inlined
+def _remove(market: Market, slot: int, reason: int) -> None:
+    """A resting order is cancelled whole."""
+    resting = market.book.orders[slot]
+    level = market.book.levels[resting.level]
+    publish(market, _CANCEL, level.side, resting.order_id, level.price, 0)
+    _report_resting(market, slot, _CANCELLED, reason, 0, 0)
+    _forget(market, slot)
+
+
+@inlined
+def _forget(market: Market, slot: int) -> None:
+    """A resting order leaves the book and its account's list."""
+    ticket = market.tickets[slot]
+    account = market.accounts[ticket.account]
+    if ticket.previous != 0:
+        market.tickets[ticket.previous].next = ticket.next
+    else:
+        account.first_order = ticket.next
+    if ticket.next != 0:
+        market.tickets[ticket.next].previous = ticket.previous
+    else:
+        account.last_order = ticket.previous
+    account.open_orders -= 1
+    remove_order(market.book, find_entry(market.book.ids, market.book.orders[slot].order_id), slot)
+
+
+# -- reports -----------------------------------------------------------------------------------------
+
+
+@inlined
+def _report_fill(market: Market, order: Message, qty_lots: int, price_ticks: int, fee_ppm: int) -> None:
+    kind = _FILLED if order.remaining_lots == 0 else _PARTIALLY_FILLED
+    report(market, order, kind, _NONE, qty_lots, price_ticks, fee_ppm)
+
+
+@inlined
+def _report_resting(
+    market: Market, slot: int, kind: int, reason: int, qty_lots: int, price_ticks: int
+) -> None:
+    if market.accounts[market.tickets[slot].account].hears != 0:
+        _copy_resting(market, slot)
+        report(market, market.scratch, kind, reason, qty_lots, price_ticks, 0)
+
+
+@routine
+def _copy_resting(market: Market, slot: int) -> None:
+    """A resting order into the scratch message."""
+    ticket = market.tickets[slot]
+    resting = market.book.orders[slot]
+    level = market.book.levels[resting.level]
+    order = market.scratch
+    order.order_id = resting.order_id
+    order.account = ticket.account
+    order.client_id = ticket.client_id
+    order.side = level.side
+    order.time_in_force = ticket.time_in_force
+    order.price_ticks = level.price
+    order.qty_lots = ticket.qty_lots
+    order.remaining_lots = resting.qty

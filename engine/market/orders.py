@@ -1,43 +1,21 @@
-"""Orders, their one state machine, and the reports that tell their owners what happened.
+"""What orders go through, and the reports that tell their owners.
 
-PENDING_NEW ──► OPEN ──► PARTIALLY_FILLED ──► FILLED
-     │            └────────────┴────────────► CANCELLED
-     ├──► FILLED | PARTIALLY_FILLED | CANCELLED   (it traded, or expired, on arrival)
-     └──► REJECTED
-FILLED, CANCELLED and REJECTED are final: they absorb everything.
+The one state machine. An order is a Message under way, then rests under a Ticket, and ends:
+
+    under way ──► resting ──► resting with less ──► gone (filled | cancelled)
+        │  └────────────────► gone (filled | cancelled: it traded, or expired, on arrival)
+        └───────────────────► refused
+
+Each edge is one function of matching.py and one kind of report. What is gone or refused stays so: its id
+leaves the book, and requests that name it find nothing.
 """
 
 from __future__ import annotations
 
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from typing import NamedTuple
 
-from engine.core.types import TimeInForce
-
-__all__ = ["ExecutionReport", "Order", "OrderStatus", "Reason", "ReportKind", "SelfTradePrevention"]
-
-
-class OrderStatus(IntEnum):
-    """Where an order stands."""
-
-    PENDING_NEW = 0
-    OPEN = 1
-    PARTIALLY_FILLED = 2
-    FILLED = 3
-    CANCELLED = 4
-    REJECTED = 5
-
-
-_LEGAL: dict[OrderStatus, frozenset[OrderStatus]] = {
-    OrderStatus.PENDING_NEW: frozenset(OrderStatus) - {OrderStatus.PENDING_NEW},
-    OrderStatus.OPEN: frozenset({OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED, OrderStatus.CANCELLED}),
-    OrderStatus.PARTIALLY_FILLED: frozenset(
-        {OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED, OrderStatus.CANCELLED}
-    ),
-    OrderStatus.FILLED: frozenset(),
-    OrderStatus.CANCELLED: frozenset(),
-    OrderStatus.REJECTED: frozenset(),
-}
+__all__ = ["KIND_CODES", "REASON_CODES", "ExecutionReport", "Order", "Reason", "ReportKind"]
 
 
 class Reason(StrEnum):
@@ -56,17 +34,8 @@ class Reason(StrEnum):
     UNKNOWN_ORDER = "unknown_order"
     BY_OWNER = "by_owner"
     DUPLICATE_CLIENT_ID = "duplicate_client_id"
-
-
-class SelfTradePrevention(IntEnum):
-    """What happens when an account would trade with itself."""
-
-    NONE = 0
-    """It trades with itself (HISTORY: different participants of the recorded day)."""
-    CANCEL_RESTING = 1
-    """Its resting order is cancelled, the newcomer goes on."""
-    CANCEL_INCOMING = 2
-    """The newcomer's remainder is cancelled."""
+    MALFORMED = "malformed"
+    """What no sender can mean: an id that is taken, no side, no such account."""
 
 
 class ReportKind(StrEnum):
@@ -78,6 +47,9 @@ class ReportKind(StrEnum):
     CANCELLED = "cancelled"
     REJECTED = "rejected"
     REPLACED = "replaced"
+    """A replace took effect, or a part was cancelled: `remaining_lots` says what is left."""
+    REPLACE_REJECTED = "replace_rejected"
+    """The order stays as it was."""
 
 
 class ExecutionReport(NamedTuple):
@@ -103,50 +75,21 @@ class ExecutionReport(NamedTuple):
     """Of this fill, in millionths of tick-lots."""
 
 
-class Order:
-    """One order's life. `remaining_lots` falls, but for a replace; `status` moves along the legal edges."""
+class Order(NamedTuple):
+    """A resting order at one time."""
 
-    __slots__ = (
-        "account",
-        "client_id",
-        "order_id",
-        "price_ticks",
-        "qty_lots",
-        "remaining_lots",
-        "side",
-        "status",
-        "time_in_force",
-    )
+    order_id: int
+    account: int
+    client_id: int
+    side: int
+    price_ticks: int
+    qty_lots: int
+    """As ordered."""
+    remaining_lots: int
+    time_in_force: int
 
-    def __init__(
-        self,
-        *,
-        order_id: int,
-        account: int,
-        client_id: int,
-        side: int,
-        price_ticks: int,
-        qty_lots: int,
-        time_in_force: int = TimeInForce.GTC,
-    ) -> None:
-        self.order_id = order_id
-        self.account = account
-        self.client_id = client_id
-        self.side = side
-        self.price_ticks = price_ticks
-        """0 = market order."""
-        self.qty_lots = qty_lots
-        self.remaining_lots = qty_lots
-        self.time_in_force = time_in_force
-        self.status = OrderStatus.PENDING_NEW
 
-    def move(self, status: OrderStatus) -> None:
-        """Change state; an illegal edge is a defect of ours."""
-        assert status in _LEGAL[self.status], f"order {self.order_id}: {self.status!r} -> {status!r}"
-        self.status = status
-
-    def fill(self, qty_lots: int) -> None:
-        """Take an execution of qty_lots."""
-        assert 0 < qty_lots <= self.remaining_lots
-        self.remaining_lots -= qty_lots
-        self.move(OrderStatus.PARTIALLY_FILLED if self.remaining_lots else OrderStatus.FILLED)
+REASON_CODES = {reason: code for code, reason in enumerate(Reason)}
+"""Reasons as kernels write them."""
+KIND_CODES = {kind: code for code, kind in enumerate(ReportKind)}
+"""Kinds of report as kernels write them."""

@@ -8,9 +8,46 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from engine.market.orders import Reason
+from engine.arena.functions import inlined
+from engine.arena.memory import Arena
+from engine.core.types import Account
+from engine.market.orders import REASON_CODES, Reason
+from engine.market.records import Market, MarketReader
 
-__all__ = ["RiskGate", "RiskLimits"]
+__all__ = ["MAX_OPEN_ORDERS", "RiskGate", "RiskLimits", "gate_order"]
+
+MAX_OPEN_ORDERS = 5_000
+"""Most open orders that any limit may allow an account: what one wake-up can cancel has a bound."""
+_HISTORY = int(Account.HISTORY)
+_NONE = REASON_CODES[Reason.NONE]
+_KILL_SWITCH = REASON_CODES[Reason.KILL_SWITCH]
+_QUANTITY = REASON_CODES[Reason.QUANTITY]
+_PRICE = REASON_CODES[Reason.PRICE]
+_TOO_MANY_ORDERS = REASON_CODES[Reason.TOO_MANY_ORDERS]
+
+
+@inlined
+def gate_order(market: Market, account: int, price_ticks: int, qty_lots: int, open_orders: int) -> int:
+    """The code of the first reason against an order (price 0 = market), or of Reason.NONE."""
+    reason = _first_reason(market, account, price_ticks, qty_lots, open_orders)
+    if reason == _NONE:
+        market.passed += 1
+    else:
+        market.refused[reason].value += 1
+    return reason
+
+
+@inlined
+def _first_reason(market: Market, account: int, price_ticks: int, qty_lots: int, open_orders: int) -> int:
+    if market.accounts[account].killed != 0:
+        return _KILL_SWITCH
+    if qty_lots <= 0 or qty_lots > market.max_order_lots:
+        return _QUANTITY
+    if price_ticks < 0 or price_ticks > market.max_price_ticks:
+        return _PRICE
+    if open_orders >= market.max_open_orders and account != _HISTORY:
+        return _TOO_MANY_ORDERS
+    return _NONE
 
 
 class RiskLimits(NamedTuple):
@@ -18,41 +55,33 @@ class RiskLimits(NamedTuple):
 
     max_order_lots: int = 1 << 40
     max_price_ticks: int = 1 << 50
-    max_open_orders: int = 5_000
-    """Per account; HISTORY is exempt (its orders are a whole exchange)."""
+    max_open_orders: int = MAX_OPEN_ORDERS
+    """Per account, at most MAX_OPEN_ORDERS; HISTORY is exempt (its orders are a whole exchange)."""
 
 
-class RiskGate:
-    """Says NONE or the first reason against an order."""
+class RiskGate(MarketReader):
+    """The gate of a market, for readers, and its kill switches."""
 
-    def __init__(self, limits: RiskLimits = RiskLimits()) -> None:  # noqa: B008 - an immutable tuple
+    def __init__(self, arena: Arena, limits: RiskLimits) -> None:
+        assert 0 <= limits.max_open_orders <= MAX_OPEN_ORDERS
+        super().__init__(arena)
         self.limits = limits
-        self.killed: set[int] = set()
-        """Accounts whose kill switch is on."""
-        self.passed = 0
-        self.refused: dict[str, int] = {}
+        market = self.market
+        market.max_order_lots = limits.max_order_lots
+        market.max_price_ticks = limits.max_price_ticks
+        market.max_open_orders = limits.max_open_orders
 
-    def check(self, account: int, *, price_ticks: int, qty_lots: int, open_orders: int) -> Reason:
-        """The verdict on one new order (price 0 = market)."""
-        reason = self._first_reason(account, price_ticks, qty_lots, open_orders)
-        if reason is Reason.NONE:
-            self.passed += 1
-        else:
-            self.refused[reason.value] = self.refused.get(reason.value, 0) + 1
-        return reason
-
-    def _first_reason(self, account: int, price_ticks: int, qty_lots: int, open_orders: int) -> Reason:
-        limits = self.limits
-        if account in self.killed:
-            return Reason.KILL_SWITCH
-        if not 0 < qty_lots <= limits.max_order_lots:
-            return Reason.QUANTITY
-        if not 0 <= price_ticks <= limits.max_price_ticks:
-            return Reason.PRICE
-        if open_orders >= limits.max_open_orders:
-            return Reason.TOO_MANY_ORDERS
-        return Reason.NONE
+    def kill(self, account: int, *, on: bool = True) -> None:
+        """Turns an account's kill switch: while it is on, its orders are refused."""
+        self.market.accounts[account].killed = int(on)
 
     def statistics(self) -> dict[str, int]:
         """Orders passed and refused, by reason."""
-        return {"passed": self.passed, **{f"refused_{k}": v for k, v in sorted(self.refused.items())}}
+        refused = {
+            f"refused_{reason.value}": self.market.refused[code].value
+            for reason, code in REASON_CODES.items()
+        }
+        return {
+            "passed": self.market.passed,
+            **{name: count for name, count in sorted(refused.items()) if count},
+        }

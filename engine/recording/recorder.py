@@ -1,17 +1,20 @@
 """Records a run while it happens (stop 7 on the data path): journal, ticks, events, and the end's summary.
 
 It only listens. Whatever the disk does, no method raises into the engine's thread: the first failure sets
-`error`, closes the files, and recording is over while the market goes on.
+`error`, tells `on_failure`, closes the files, and recording is over while the market goes on. What is on
+disk stays: whole records, and a run.yaml with state "failed" and the reason, for which room was kept. A run
+that could not even begin is removed.
 
 What a kill at any moment leaves: a journal with its header and all committed inputs, whole lines in both
 .jsonl files but perhaps the last, and run.yaml with state "recording". `verify` takes such a run up to its
-last checkpoint.
+last checkpoint. What a power cut leaves of the journal depends on the fsync policy (journal/writer.py); the
+.jsonl files are fsynced at the end only, for `verify` can do without their last lines.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +23,7 @@ import msgspec
 from engine.core.clock import NS_PER_MS, utc_iso, wall_ns
 from engine.core.errors import RecordingFailed
 from engine.core.types import Command, CommandKind
-from engine.journal.records import Checkpoint, RunHeader
+from engine.journal.records import SEGMENT_BYTES, Checkpoint, RunHeader
 from engine.journal.writer import FsyncPolicy, JournalExtent, JournalWriter
 from engine.recording.rows import JsonLines, TickRow, storm_row
 from engine.recording.run_directory import RunDirectory, create_run_directory
@@ -75,21 +78,31 @@ class Recorder:
         *,
         target: TargetSummary | None = None,
         fsync: FsyncPolicy = "group",
+        segment_bytes: int = SEGMENT_BYTES,
+        on_failure: Callable[[str], None] | None = None,
     ) -> Recorder:
         """Begin a run below `root` at header.record_from_ns.
 
         `header.run_id`, `started_wall_ns` and `prologue_inputs` are set here; `prologue` are all inputs of
         the session so far. Check `error` afterwards: it is set when the files could not be created.
+        `on_failure` hears, once and in the caller's thread, why recording had to stop.
         """
-        self = cls(header, target)
+        self = cls(header, target, fsync, segment_bytes, on_failure)
         for command in prologue:
             if command.kind == CommandKind.TARGET_SAMPLE:
                 self._equity.observe(command)
         with self._guarded():
-            self._create(root, prologue, fsync)
+            self._create(root, prologue)
         return self
 
-    def __init__(self, header: RunHeader, target: TargetSummary | None) -> None:
+    def __init__(
+        self,
+        header: RunHeader,
+        target: TargetSummary | None,
+        fsync: FsyncPolicy,
+        segment_bytes: int,
+        on_failure: Callable[[str], None] | None,
+    ) -> None:
         self.header = header
         self.run_id = ""
         self.path = ""
@@ -98,7 +111,11 @@ class Recorder:
         self.error: str | None = None
         self.ticks = 0
         self.storms = 0
+        self._has_begun = False
         self._finished = False
+        self._fsync: FsyncPolicy = fsync
+        self._segment_bytes = segment_bytes
+        self._on_failure = on_failure
         self._equity = EquityRecord(header.record_from_ns)
         self._target = target or TargetSummary()
         self._fired: list[_FiredStorm] = []
@@ -113,6 +130,12 @@ class Recorder:
         """Bytes in journal, ticks and events so far."""
         lines = sum(file.bytes for file in (self._tick_lines, self._event_lines) if file is not None)
         return lines + (self._journal.extent.bytes if self._journal is not None else 0)
+
+    @property
+    def snapshots_path(self) -> Path:
+        """Where the run's snapshots go; only after a start without error."""
+        assert self._directory is not None
+        return self._directory.snapshots_path
 
     @property
     def verdict(self) -> Verdict:
@@ -199,14 +222,17 @@ class Recorder:
             "storms_listed_limit": STORMS_LISTED_LIMIT,
         }
 
-    def _create(self, root: Path, prologue: Sequence[Command], fsync: FsyncPolicy) -> None:
+    def _create(self, root: Path, prologue: Sequence[Command]) -> None:
         now_ns = wall_ns()
-        directory = create_run_directory(root, now_ns)
+        directory = self._directory = create_run_directory(root, now_ns)
         self.run_id, self.path = directory.run_id, str(directory.path)
+        directory.take_reserve()
         self.header = msgspec.structs.replace(
             self.header, run_id=self.run_id, started_wall_ns=now_ns, prologue_inputs=len(prologue)
         )
-        self._journal = JournalWriter(directory.journal_path, self.header, fsync=fsync)
+        self._journal = JournalWriter(
+            directory.journal_path, self.header, fsync=self._fsync, segment_bytes=self._segment_bytes
+        )
         for command in prologue:
             self._journal.append(command)
         self._journal.commit()
@@ -218,8 +244,8 @@ class Recorder:
             "target_currency": self._target.currency,
         }
         self._write_event("run_start", self.since_ns, fields)
-        self._directory = directory
         self._write_summary("recording", {})
+        self._has_begun = True
 
     @property
     def _currency_key(self) -> str:
@@ -255,9 +281,12 @@ class Recorder:
             self._event_lines.append({**stamp, **fields})
 
     def _write_summary(self, state: str, fields: Mapping[str, object]) -> None:
-        if self._directory is not None:
-            stamps = {"state": state, "started_at": utc_iso(self.header.started_wall_ns)}
-            self._directory.write_summary({**identity_fields(self.header), **stamps, **fields})
+        if self._directory is None:
+            return
+        if state != "recording":
+            self._directory.release_reserve()  # the last word gets the room that was kept for it
+        stamps = {"state": state, "started_at": utc_iso(self.header.started_wall_ns), "fsync": self._fsync}
+        self._directory.write_summary({**identity_fields(self.header), **stamps, **fields})
 
     def _outcome(self, final: Checkpoint, extent: JournalExtent, verdict: Verdict) -> dict[str, object]:
         for fired in self._open.values():
@@ -285,8 +314,10 @@ class Recorder:
         except RecordingFailed as error:
             self._fail(str(error))
         except OSError as error:
-            where = error.filename or self.path
-            self._fail(f"{where}: cannot be written ({error.strerror or error}). Recording has stopped.")
+            self._fail(
+                f"{error.strerror or error}: {error.filename or self.path} cannot be written. "
+                "What is on disk stays readable; mend that and record again."
+            )
 
     def _fail(self, reason: str) -> None:
         self.error = reason
@@ -297,6 +328,11 @@ class Recorder:
             if file is not None:
                 with contextlib.suppress(OSError):
                     file.close()
-        # The disk may take one small file again, or not; the state then stays "recording".
-        with contextlib.suppress(OSError):
-            self._write_summary("failed", {"error": reason})
+        if self._directory is not None and not self._has_begun:
+            self._directory.discard()
+        else:
+            # Where not even that can be written, the state stays "recording": listed as interrupted.
+            with contextlib.suppress(OSError):
+                self._write_summary("failed", {"error": reason})
+        if self._on_failure is not None:
+            self._on_failure(reason)

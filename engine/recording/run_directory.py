@@ -5,14 +5,17 @@
         events.jsonl   storms, target and breaker, one JSON object a line
         ticks.jsonl    one line per second of session time
         journal/       the inputs; with run.yaml's source all that recomputing needs
+        .reserve       while it is being recorded: room for the last word on a full disk
 
 Names as in flowlab.md section 6. Invariant: run.yaml exists only beside a journal that can be read.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -22,8 +25,15 @@ from typing import Any
 import yaml
 
 from engine.core.clock import utc_run_id
-from engine.core.errors import DataError, RunNotFound, UsageError
-from engine.journal.durable import fsync_directory, is_locked, replace_atomically
+from engine.core.errors import DataError, JournalDamaged, RunNotFound, UsageError
+from engine.journal.durable import (
+    create_exclusively,
+    fsync_directory,
+    is_locked,
+    replace_atomically,
+    write_all,
+)
+from engine.journal.reader import find_torn_tail
 
 __all__ = [
     "RunDirectory",
@@ -38,6 +48,8 @@ __all__ = [
 RUNS_VARIABLE = "STORMDESK_RUNS"
 SUMMARY_LIMIT_BYTES = 1024 * 1024
 """A larger run.yaml is refused unread; one with all the storms it may list has a quarter of that."""
+RESERVE_BYTES = 16 * 1024
+"""Kept free for a run.yaml that says why recording stopped; a few blocks on any file system."""
 _ID = re.compile(r"(?!\.+$)[0-9A-Za-z_.:-]{1,128}")
 _STAMPED = re.compile(r"(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ)(?:-(\d+))?")
 
@@ -73,6 +85,16 @@ class RunDirectory:
         """journal/"""
         return self.path / "journal"
 
+    @property
+    def snapshots_path(self) -> Path:
+        """snapshots/"""
+        return self.path / "snapshots"
+
+    @property
+    def reserve_path(self) -> Path:
+        """.reserve"""
+        return self.path / ".reserve"
+
     def read_summary(self) -> dict[str, Any]:
         """run.yaml as a mapping. Raises DataError when it is missing, unreadable or something else."""
         try:
@@ -93,6 +115,23 @@ class RunDirectory:
         text = yaml.safe_dump(dict(summary), sort_keys=False, allow_unicode=True, width=110)
         replace_atomically(self.summary_path, text.encode())
 
+    def take_reserve(self) -> None:
+        """Occupy RESERVE_BYTES of the disk. Raises OSError."""
+        descriptor = create_exclusively(self.reserve_path)
+        try:
+            write_all(descriptor, bytes(RESERVE_BYTES))
+        finally:
+            os.close(descriptor)
+
+    def release_reserve(self) -> None:
+        """Give them back; never raises."""
+        with contextlib.suppress(OSError):
+            self.reserve_path.unlink()
+
+    def discard(self) -> None:
+        """Remove a run that could not begin, with all its files; never raises."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
 
 @dataclass(frozen=True, slots=True)
 class RunEntry:
@@ -103,7 +142,7 @@ class RunEntry:
     state: str
     """One of: "recording", "interrupted" (its process is gone), "complete", "failed", "broken"."""
     problem: str | None = None
-    """Why it is broken, or failed."""
+    """Why it is broken, or failed; for one that was cut off, what is torn from its journal's end."""
     summary: Mapping[str, Any] = field(default_factory=dict)
     """run.yaml; empty when broken."""
 
@@ -190,4 +229,14 @@ def _describe(run: RunDirectory) -> RunEntry:
     if state == "recording" and not is_locked(run.journal_path):
         state = "interrupted"
     problem = str(summary.get("error")) if state == "failed" else None
+    if state == "interrupted":
+        problem = _torn_tail(run)
     return RunEntry(run.run_id, run.path, state, problem, summary)
+
+
+def _torn_tail(run: RunDirectory) -> str | None:
+    try:
+        torn = find_torn_tail(run.journal_path)
+    except (OSError, JournalDamaged) as error:
+        return str(error)
+    return None if torn is None else str(torn)

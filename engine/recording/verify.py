@@ -2,14 +2,15 @@
 
 First the journal is read whole (each record's CRC, sequence, order); then the session is built anew and
 the inputs are replayed. Compared are each checkpoint, each tick but its measured latencies, storm starts
-and stops, and at the end run.yaml's digests, window, journal size and verdict. The first difference ends
-the comparison: what follows it says nothing.
+and stops, the snapshots, and at the end run.yaml's digests, window, journal size and verdict. The first
+difference ends the comparison: what follows it says nothing.
 
 A run without its end (killed, disk full) is verified up to its last checkpoint on disk.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from engine.core.identity import engine_source_hash
 from engine.core.types import CommandKind
 from engine.journal.reader import JournalReader, JournalRecord
 from engine.journal.records import Checkpoint, RecordType, RunHeader
+from engine.journal.snapshot import list_snapshots, read_snapshot
 from engine.journal.writer import JournalExtent
 from engine.recording.recompute import RecordableSession, new_storm_entries, take_tick
 from engine.recording.rows import fields_that_differ, read_json_lines, storm_row
@@ -57,6 +59,7 @@ class Verification:
     checkpoints_compared: int = 0
     ticks_compared: int = 0
     storm_rows_compared: int = 0
+    snapshots_compared: int = 0
     events: int = 0
     """Public events up to the last equal checkpoint."""
     until_ns: int = 0
@@ -133,7 +136,7 @@ def _survey_journal(run: RunDirectory, result: Verification) -> _Survey:
     except OSError as error:
         raise DataError(f"{run.journal_path}: cannot be read: {error.strerror or error}") from error
     if reader.torn is not None:
-        result.notes.append(f"{reader.torn.path}: {reader.torn.bytes} bytes cut off at {reader.torn.offset}")
+        result.notes.append(str(reader.torn))
     extent = JournalExtent(reader.bytes, reader.digest.hexdigest())
     return _Survey(reader.header, inputs, last, extent, judge_run(reader.header, equity), reader.complete)
 
@@ -205,6 +208,7 @@ class _Comparison:
         torn = not result.complete
         self.ticks = read_json_lines(run.ticks_path, allow_torn=torn)
         self.storm_rows = _storm_rows(read_json_lines(run.events_path, allow_torn=torn))
+        self.snapshots = deque(list_snapshots(run.snapshots_path))
         self.storms_seen = 0
         self.fired: list[dict[str, object]] = []
         """Storms started in the window, as run.yaml lists them."""
@@ -237,6 +241,11 @@ class _Comparison:
     def _advance(self, until_ns: int) -> None:
         if until_ns < self.session.now_ns:
             raise DataError(f"journal: the start of recording at {until_ns} ns is not where its inputs are")
+        while self.snapshots and self.snapshots[0][0] <= until_ns:
+            time_ns, path = self.snapshots.popleft()
+            if time_ns >= self.session.now_ns:
+                self.session.advance(time_ns)
+                self._compare_snapshot(path)
         self.session.advance(until_ns)
 
     def _accept(self, record: JournalRecord) -> None:
@@ -266,6 +275,16 @@ class _Comparison:
         self.result.until_ns = recomputed.time_ns
         if self.progress is not None:
             self.progress(recomputed.time_ns, self.end_ns)
+
+    def _compare_snapshot(self, path: Path) -> None:
+        try:
+            image = read_snapshot(path, engine_hash=self.header.source_hash)
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+        recorded = {"event_count": image.event_count, "event_digest": image.event_digest}
+        recomputed = {"event_count": self.session.event_count, "event_digest": self.session.event_digest}
+        _compare_fields(f"{path.name}", recorded, recomputed)
+        self.result.snapshots_compared += 1
 
     def _compare_storms(self) -> None:
         entries, self.storms_seen = new_storm_entries(self.session.storms, self.storms_seen)

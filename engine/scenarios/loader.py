@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from engine.agents.fundamental import FundamentalParams
-from engine.agents.registry import ARCHETYPES
+from engine.agents.registry import ARCHETYPES, AgentGroup
 from engine.core.errors import ScenarioError
 from engine.core.types import Instrument
 from engine.market.ledger import FeeSchedule
@@ -48,19 +48,12 @@ _RANGES: dict[str, tuple[float, float]] = {
     "reversion": (0.0, 1.0),
     "fast": (0.0, 1.0),
     "slow": (0.0, 1.0),
+    "pov": (0.0, 1.0),
+    "spread_alpha": (0.0, 1.0),
+    "level_spacing": (0.0, 1.0),
 }
 """Least and greatest value of agents' and the fundamental's parameters, where _ANY is too wide: shares,
 what is divided by, and what decides how often something happens."""
-
-
-class AgentGroup(NamedTuple):
-    """`members` agents of one kind with the same parameters."""
-
-    kind: str
-    members: int
-    latency_us: int
-    params: Any
-    """The parameter NamedTuple of this kind (engine.agents.registry)."""
 
 
 class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,7 +8,7 @@ Severity 0 sends nothing: the event digest equals that of a run without a storm.
 from __future__ import annotations
 
 import re
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from engine.core.clock import NS_PER_MS, NS_PER_S
 from engine.core.durations import parse_duration_ns
@@ -93,8 +93,10 @@ class Storm:
     latency_ns: ClassVar[int] = 200_000
 
     def __init__(
-        self, *, exchange: Exchange, seed: int, request: StormRequest, lead_ticks: LeadPrice
+        self, *, exchange: Exchange, seed: int, request: StormRequest, lead_ticks: LeadPrice, number: int = 0
     ) -> None:
+        self.number = number
+        """Which storm of the session it is."""
         self.exchange = exchange
         self.request = request
         self.severity = request.severity_micro / MILLION
@@ -118,6 +120,37 @@ class Storm:
         self.active = False
         if self.request.severity_micro:
             self.exchange.send_cancel_all(account=self.account, latency_ns=self.latency_ns)
+
+    @property
+    def owner_key(self) -> str:
+        """Its name in snapshots."""
+        return f"storm:{self.number}"
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a snapshot needs to go on with it."""
+        return {
+            "request": list(self.request),
+            "number": self.number,
+            "started_ns": self.started_ns,
+            "ends_ns": self.ends_ns,
+            "base_depth_lots": self.base_depth_lots,
+            "draws": self.rng.count,
+            "memory": self.memory(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Goes on from a state."""
+        self.started_ns, self.ends_ns = state["started_ns"], state["ends_ns"]
+        self.base_depth_lots = state["base_depth_lots"]
+        self.rng.count = state["draws"]
+        self.remember(state["memory"])
+
+    def memory(self) -> Any:
+        """What the subclass keeps between steps, as JSON can hold it."""
+        return None
+
+    def remember(self, memory: Any) -> None:
+        """Takes over what `memory` gave."""
 
     def begin(self) -> None:
         """First look, before the first step."""
@@ -155,7 +188,7 @@ class Storm:
     @property
     def open_orders(self) -> dict[int, Order]:
         """The attacker's resting orders, oldest first."""
-        return self.exchange.matching.open_orders(self.account)
+        return self.exchange.open_orders(self.account)
 
     def scaled(self, multiple: float) -> int:
         """`multiple` x severity of the base depth, in lots, at least 1."""

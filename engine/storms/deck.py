@@ -6,7 +6,7 @@ row in `log`, which the recorder writes to events.jsonl.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from engine.core.types import StormKind
 from engine.market.exchange import Exchange
@@ -35,6 +35,8 @@ class StormLogEntry(NamedTuple):
 class StormDeck:
     """Active storms by kind, and the log of all."""
 
+    owner_key = "storms"
+
     def __init__(self, *, exchange: Exchange, seed: int, lead: LeadPrice) -> None:
         self.exchange = exchange
         self.seed = seed
@@ -42,19 +44,19 @@ class StormDeck:
         self.active: dict[StormKind, Storm] = {}
         self.log: list[StormLogEntry] = []
         self.dropped = 0
+        self.started = 0
+        """Storms so far."""
 
     def start(self, request: StormRequest) -> None:
         """Start a storm now. Raises StormError when it is out of range."""
         request.checked()
         if request.kind in self.active:
             self._end(request.kind, "replaced")
-        storm = CATALOGUE[request.kind].storm(
-            exchange=self.exchange, seed=self.seed, request=request, lead_ticks=self.lead
-        )
-        self.active[request.kind] = storm
+        self.started += 1
+        storm = self._storm(request, self.started)
         self._note(storm, started=True, cause="start")
         storm.run()
-        self.exchange.kernel.schedule(storm.ends_ns, self._expire, storm)
+        self.exchange.kernel.schedule(storm.ends_ns, self._expire, storm.number)
 
     def stop(self, kind: StormKind | None = None) -> None:
         """Stop one storm, or all."""
@@ -66,9 +68,39 @@ class StormDeck:
         """Storms running and log rows."""
         return {"active": len(self.active), "log": len(self.log), "limit": LOG_LIMIT, "dropped": self.dropped}
 
-    def _expire(self, _now_ns: int, storm: Storm) -> None:
-        if storm.active:
-            self._end(storm.request.kind, "expired")
+    def state(self) -> dict[str, Any]:
+        """Everything that a snapshot needs to go on."""
+        return {
+            "started": self.started,
+            "dropped": self.dropped,
+            "log": [list(row) for row in self.log],
+            "active": [storm.state() for storm in self.active.values()],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Goes on from a state."""
+        self.started, self.dropped = state["started"], state["dropped"]
+        self.log = [StormLogEntry(*row)._replace(kind=StormKind(row[2])) for row in state["log"]]
+        self.active = {}
+        for one in state["active"]:
+            kind, *rest = one["request"]
+            self._storm(StormRequest(StormKind(kind), *rest), one["number"]).restore(one)
+
+    def owners(self) -> dict[str, object]:
+        """Whose callbacks may wait in the kernel, by their key."""
+        return {self.owner_key: self, **{storm.owner_key: storm for storm in self.active.values()}}
+
+    def _storm(self, request: StormRequest, number: int) -> Storm:
+        storm = CATALOGUE[request.kind].storm(
+            exchange=self.exchange, seed=self.seed, request=request, lead_ticks=self.lead, number=number
+        )
+        self.active[request.kind] = storm
+        return storm
+
+    def _expire(self, _now_ns: int, number: int) -> None:
+        for kind, storm in list(self.active.items()):
+            if storm.number == number:
+                self._end(kind, "expired")
 
     def _end(self, kind: StormKind, cause: str) -> None:
         storm = self.active.pop(kind)

@@ -10,6 +10,8 @@ Harm: whoever quotes against the move holds the wrong inventory, whoever follows
 
 from __future__ import annotations
 
+from typing import Any
+
 from engine.core.types import StormKind
 from engine.storms.base import Storm
 
@@ -26,6 +28,12 @@ class Ignition(Storm):
 
     def begin(self) -> None:
         self.direction = self.rng.below(2)
+
+    def memory(self) -> Any:
+        return self.direction
+
+    def remember(self, memory: Any) -> None:
+        self.direction = memory
 
     def step(self, now_ns: int) -> None:
         if self.progress < PUSH_SHARE:

@@ -10,6 +10,8 @@ Harm: makers lean towards the shown side and quote worse prices than the real fl
 
 from __future__ import annotations
 
+from typing import Any
+
 from engine.core.clock import NS_PER_MS, NS_PER_S
 from engine.core.types import Side, StormKind
 from engine.storms.base import Storm
@@ -28,6 +30,12 @@ class Phantom(Storm):
 
     def begin(self) -> None:
         self._born_ns: dict[int, int] = {}
+
+    def memory(self) -> Any:
+        return list(self._born_ns.items())
+
+    def remember(self, memory: Any) -> None:
+        self._born_ns = dict(memory)
 
     def step(self, now_ns: int) -> None:
         self._withdraw(now_ns)

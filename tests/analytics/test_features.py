@@ -1,66 +1,25 @@
-"""Features on books and tapes made by hand, against the formulas written out."""
+"""Features on books and tapes made by hand, against the formulas written out. (Every sample of a hand
+market is compared with the oracle's, too.)"""
 
 from __future__ import annotations
 
-import pickle
-from decimal import Decimal
 from itertools import pairwise
-from math import sqrt
+from math import isnan, sqrt
 
+import numpy as np
 import pytest
 
-from engine.analytics import Analytics, Sample
-from engine.analytics.features import KEPT_SAMPLES, SAMPLE_NS, SPREAD_WINDOW, VPIN_BUCKET_UNITS
+from engine.analytics import Sample
+from engine.analytics.records import KEPT_SAMPLES, SAMPLE_NS, SPREAD_WINDOW, VPIN_BUCKET_UNITS
 from engine.core.clock import NS_PER_S
-from engine.core.stages import StageWindow
-from engine.core.types import Account, Instrument, Side
-from engine.market.exchange import Exchange
-from engine.market.kernel import Kernel
-from engine.market.ledger import FeeSchedule
-
-HISTORY = Account.HISTORY
-
-
-class Bench:
-    """An exchange without agents, and its analytics."""
-
-    def __init__(self, unit_lots: int = 1) -> None:
-        instrument = Instrument("X", Decimal("0.01"), Decimal(1), "USD", unit_lots)
-        self.exchange = Exchange(kernel=Kernel(), instrument=instrument, fees=FeeSchedule())
-        self.analytics = Analytics(self.exchange)
-        self.analytics.start()
-
-    def rest(self, side: int, price_ticks: int, qty_lots: int) -> int:
-        return self.exchange.enter(account=16, side=side, price_ticks=price_ticks, qty_lots=qty_lots)
-
-    def quote(self, bid: int, ask: int, bid_lots: int = 1, ask_lots: int = 1) -> None:
-        """Make these the only orders."""
-        for order_id in list(self.exchange.matching.orders):
-            self.exchange.matching.cancel(self.exchange.kernel.now_ns, order_id)
-        self.rest(Side.BID, bid, bid_lots)
-        self.rest(Side.ASK, ask, ask_lots)
-
-    def trade(self, qty_lots: int = 1, side: int = Side.BID) -> None:
-        """One print; `side` is the aggressor's."""
-        self.exchange.print_trade(side=1 - side, price_ticks=100, qty_lots=qty_lots)
-
-    def sample(self) -> Sample:
-        """The next sample."""
-        kernel = self.exchange.kernel
-        kernel.run_until(kernel.now_ns + SAMPLE_NS)
-        latest = self.analytics.latest
-        assert latest is not None
-        assert latest.time_ns == kernel.now_ns
-        return latest
-
-    def second(self) -> Sample:
-        """The last of the next four samples."""
-        return [self.sample() for _ in range(4)][-1]
+from engine.core.types import Regime, Side
+from engine.frame import SeriesView
+from tests.analytics.markets import HandMarket
 
 
 @pytest.fixture
-def bench() -> Bench:
-    return Bench()
+def bench() -> HandMarket:
+    return HandMarket()
 
 
 def test_an_empty_market_has_no_figures_and_no_regime(bench):
@@ -134,7 +93,7 @@ def test_realised_volatility_is_the_sample_deviation_of_one_second_returns(bench
 
 
 def test_vpin_is_fed_by_every_print_with_the_aggressors_side():
-    bench = Bench(unit_lots=3)
+    bench = HandMarket(unit_lots=3)
     bucket = 3 * VPIN_BUCKET_UNITS
     bench.trade(bucket, Side.BID)
     assert bench.sample().vpin == 1.0
@@ -143,7 +102,7 @@ def test_vpin_is_fed_by_every_print_with_the_aggressors_side():
     assert bench.sample().vpin == 0.5
 
 
-def settled(bench: Bench, seconds: int = 20) -> Sample:
+def settled(bench: HandMarket, seconds: int = 20) -> Sample:
     """A market that has been the same, and busy enough to have a regime, for a while."""
     bench.quote(9_999, 10_001, 100, 100)
     sample = None
@@ -155,14 +114,14 @@ def settled(bench: Bench, seconds: int = 20) -> Sample:
     return sample
 
 
-def busy(bench: Bench) -> None:
+def busy(bench: HandMarket) -> None:
     """Ten events that leave the book as it was, 40 a second."""
     for _ in range(5):
         order_id = bench.rest(Side.BID, 9_000, 1)
-        bench.exchange.matching.cancel(bench.exchange.kernel.now_ns, order_id)
+        bench.cancel(order_id)
 
 
-def scored(bench: Bench) -> float:
+def scored(bench: HandMarket) -> float:
     busy(bench)
     return bench.sample().regime_score
 
@@ -201,7 +160,7 @@ def test_a_crossed_book_says_so_and_scores_neither_spread_nor_imbalance(bench):
     for _ in range(2):
         busy(bench)
     before = bench.sample().imbalance
-    bench.exchange.book.add(10**9, Side.BID, 10_002, 20)  # a recorded exchange may state such a book
+    bench.rest(Side.BID, 10_002, 20)  # a recorded exchange may state such a book
     busy(bench)
     sample = bench.sample()
     assert (sample.crossed, sample.spread_ticks) == (True, -1)
@@ -224,22 +183,49 @@ def test_seconds_in_each_regime_add_up(bench):
     settled(bench, 5)
     bench.quote(9_990, 10_010, 100, 100)
     scored(bench)
-    assert sum(bench.analytics.regime_seconds) == pytest.approx(bench.exchange.kernel.now_ns / NS_PER_S)
+    assert sum(bench.analytics.regime_seconds) == pytest.approx(bench.market.now_ns / NS_PER_S)
     assert bench.analytics.regime_seconds[0] == pytest.approx(5.0)
 
 
-def test_the_timer_measures_and_is_not_copied(bench):
-    bench.analytics.timer = StageWindow("analytics", "sample")
+def test_a_measured_sample_is_taken_on_a_copy(bench):
+    settled(bench, 2)
+    latest, seconds = bench.analytics.latest, bench.analytics.regime_seconds
+    assert bench.analytics.measure_sample(bench.market) > 0
+    assert (bench.analytics.latest, bench.analytics.regime_seconds) == (latest, seconds)
+    busy(bench)
     bench.sample()
-    assert bench.analytics.timer.count == 1
-    copy = pickle.loads(pickle.dumps(bench.exchange))
-    kernel = copy.kernel
-    kernel.run_until(kernel.now_ns + SAMPLE_NS)  # the copy samples on, unmeasured
-    assert bench.analytics.timer.count == 1
 
 
-def test_listeners_hear_every_sample_once(bench):
-    heard = []
-    bench.analytics.on_sample.append(heard.append)
-    bench.second()
-    assert heard == list(bench.analytics.samples)
+def test_columns_are_the_samples_with_nan_for_none(bench):
+    for number in range(KEPT_SAMPLES + 20):
+        if number == 30:
+            bench.quote(99, 101, 3, 4)
+        if number == 200:
+            bench.quote(99, 99)
+        bench.trade(100, number % 2)
+        bench.sample()
+    columns = SeriesView(*bench.analytics.columns(SeriesView._fields))
+    for name, column in columns._asdict().items():
+        expected = [getattr(sample, name) for sample in bench.analytics.samples]
+        assert column.dtype == np.float64
+        assert not column.flags.writeable
+        assert [None if isnan(value) else value for value in column.tolist()] == expected
+    assert np.isnan(columns.spread_ticks).sum() == 10
+    assert (columns.spread_ticks == 0).any()
+
+
+def test_columns_of_no_samples_are_empty(bench):
+    assert [len(column) for column in bench.analytics.columns(("time_ns", "vpin"))] == [0, 0]
+
+
+def test_python_is_told_of_an_alert_once_until_it_was_calm(bench):
+    settled(bench)
+    assert bench.told == 0
+    told = []
+    for prices in [(9_999, 10_001)] + 3 * [(9_900, 10_100)] + 2 * [(9_000, 11_000)] + 40 * [(9_999, 10_001)]:
+        bench.quote(*prices, 100, 100)
+        scored(bench)
+        told.append((bench.analytics.latest.regime, bench.told))
+    heard = [regime for regime, look in told if look]
+    assert heard == [Regime.CRISIS, Regime.CALM]
+    assert told[-1] == (Regime.CALM, 0)

@@ -1,20 +1,25 @@
-"""Further books for the tests: an independent witness, and hot books that run in other ways."""
+"""The books that tests compare, a witness of their own, and hot books that run in other ways.
+
+`BOOKS` is what every comparison runs over: a class that is added to it takes part in all of them.
+"""
 
 from __future__ import annotations
 
-import importlib.util
+import os
 import struct
 from collections import Counter
-from types import ModuleType
 from unittest import mock
 
 import numpy as np
 import xxhash
 
-from engine.book import kernels
-from engine.book.hot import HotBook
+from engine.book import ApplyCounts, ColumnarBook, HotBook, ReferenceBook, hot
+from engine.book.interface import BookInterface, EventArray, TopArray
 
-_TOP = 2**64 - 1
+COMPILED = os.environ.get("STORMDESK_JIT") != "0"
+"""Whether hot books run machine code where nothing else is said."""
+
+_LIMIT = 2**63 - 1
 
 
 class ListBook:
@@ -44,6 +49,14 @@ class ListBook:
         """Ids at a price in queue order."""
         return tuple(row[0] for row in self.rows if row[1:3] == [side, price])
 
+    def top(self) -> tuple[int, int, int, int]:
+        """Best price and total of the bids, and of the asks; 0 and 0 for an empty side."""
+        best = [prices[0] if prices else None for prices in (self.prices(0), self.prices(1))]
+        bid, ask = (
+            (0, 0) if price is None else (price, self.total(side, price)) for side, price in enumerate(best)
+        )
+        return *bid, *ask
+
     def digest(self) -> int:
         """The L2 digest."""
         h = xxhash.xxh3_64(b"FLOWLAB-L2-v1").intdigest()
@@ -59,13 +72,15 @@ class ListBook:
             return "ignored"
         if kind in (1, 3) and side > 1:
             return "rejected_side"
-        if kind in (1, 3) and qty == 0:
+        if kind in (1, 3) and price > _LIMIT:
+            return "rejected_price"
+        if kind in (1, 3) and not 1 <= qty <= _LIMIT:
             return "rejected_quantity"
         mine = [row for row in self.rows if row[0] == order_id]
         if kind == 1 and mine:
             return "rejected_duplicate"
         if kind == 1 or (kind == 3 and not mine):
-            if self.total(side, price) + qty > _TOP:
+            if self.total(side, price) + qty > _LIMIT:
                 return "rejected_quantity"
             self.rows.append([order_id, side, price, qty])
             return "added"
@@ -84,7 +99,7 @@ class ListBook:
 
     def _replace(self, row: list[int], side: int, price: int, qty: int) -> str:
         stays = row[1:3] == [side, price]
-        if self.total(side, price) - (row[3] if stays else 0) + qty > _TOP:
+        if self.total(side, price) - (row[3] if stays else 0) + qty > _LIMIT:
             return "rejected_quantity"
         if stays and qty <= row[3]:
             row[3] = qty
@@ -94,30 +109,29 @@ class ListBook:
         return "modified"
 
 
-def _load_interpreted_kernels() -> ModuleType:
-    """A second copy of the kernels, whose functions are left as Python."""
-    spec = importlib.util.spec_from_file_location("interpreted_kernels", kernels.__file__)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    with mock.patch.multiple("engine.book.compiler", entry=lambda f: f, inlined=lambda f: f):
-        spec.loader.exec_module(module)
-    return module
-
-
 class InterpretedHotBook(HotBook):
     """The hot book as it runs without a compiler."""
 
-    compiled = False
-    _kernels = _load_interpreted_kernels()
+    def apply(self, events: EventArray, tops: TopArray | None = None) -> ApplyCounts:
+        with mock.patch.object(hot, "live", lambda entry: entry):
+            return super().apply(events, tops)
 
 
 class SmallHotBook(HotBook):
-    """A hot book whose arrays start with room for next to nothing, so that it grows all the time."""
+    """A hot book whose tables start with room for next to nothing, so that it grows all the time."""
 
-    _first_order_capacity = 2
-    _first_rungs = 1
+    first_orders = 2
+    first_rungs = 1
 
 
 class SmallInterpretedHotBook(InterpretedHotBook, SmallHotBook):
     """Both."""
+
+
+BOOKS: tuple[type[BookInterface], ...] = (
+    ReferenceBook,
+    ColumnarBook,
+    HotBook,
+    SmallHotBook,
+    *((InterpretedHotBook, SmallInterpretedHotBook) if COMPILED else ()),
+)

@@ -1,4 +1,4 @@
-"""Event streams for the tests: Flowlab's two generators, at any length, and two of our own.
+"""Event streams for the tests: Flowlab's two generators, at any length, and four of our own.
 
 The first two are the formulas of Flowlab's public streams, so their digests are known from outside.
 """
@@ -11,6 +11,7 @@ from engine.core.rng import Stream
 from engine.core.types import EVENT_DTYPE, EventType
 
 _MASK = (1 << 64) - 1
+_LIMIT = (1 << 63) - 1
 Row = tuple[int, int, int, int, int, int, int]
 """(ts, price, qty, order_id, instrument_id, event_type, side), the fields of EVENT_DTYPE."""
 
@@ -98,14 +99,19 @@ def steady_stream(n: int, seed: int = 1, *, live_orders: int = 5_000, width_tick
 
 
 def wild_stream(n: int, seed: int = 1, *, ids: int = 3_000, prices: int = 700) -> np.ndarray:
-    """Every rule at once, legal or not: all event types, ids that come back, many levels, odd sides."""
+    """Every rule at once, legal or not: all event types, ids that come back, many levels, odd sides,
+    prices and quantities around both limits (2^63-1 and 2^64-1)."""
     random = Stream(seed, 1)
     kinds = [1] * 9 + [2] * 4 + [3] * 4 + [4] * 4 + [5, 16, 0, 255]
+
+    def far() -> int:
+        return (_LIMIT, _LIMIT, _LIMIT + 3, _MASK)[random.below(4)] - random.below(3)
+
     rows = [
         (
             i,
-            random.below(prices) if random.below(50) else _MASK - random.below(3),
-            random.below(40) if random.below(30) else _MASK - random.below(40),
+            random.below(prices) if random.below(50) else far(),
+            random.below(40) if random.below(30) else far() - random.below(38),
             # Ids whose low bits agree crowd the id map; the ends of the range are legal ids.
             random.below(ids) << (34 * random.below(2)) if random.below(50) else _MASK,
             1,
@@ -114,6 +120,45 @@ def wild_stream(n: int, seed: int = 1, *, ids: int = 3_000, prices: int = 700) -
         )
         for i in range(n)
     ]
+    return event_array(rows)
+
+
+def crowded_stream(n: int, seed: int = 1, *, ids: int = 40, levels: int = 3) -> np.ndarray:
+    """Large orders on few levels of both sides, so that a level's limit refuses about every third of them,
+    and one refusal decides about the next."""
+    random = Stream(seed, 2)
+    kinds = [1] * 6 + [2] * 3 + [3] * 5 + [4] * 2
+
+    def lots() -> int:
+        share = _LIMIT // (1 + random.below(6))
+        return max(1, share - random.below(5)) if random.below(4) else 1 + random.below(5)
+
+    rows = []
+    for i in range(n):
+        kind = kinds[random.below(len(kinds))]
+        qty = 0 if kind == EventType.CANCEL and random.below(2) else lots()
+        rows.append((i, 100 + random.below(levels), qty, random.below(ids), 1, kind, random.below(2)))
+    return event_array(rows)
+
+
+def deep_stream(n: int, seed: int = 1, *, levels: int = 100_000) -> np.ndarray:
+    """n events on a book of about `levels` levels: it is built in random order, each level by one order;
+    then orders leave, come, move and trade anywhere in it."""
+    random = Stream(seed, 3)
+    prices = list(range(1, levels + 1))
+    for i in range(levels - 1, 0, -1):
+        j = random.below(i + 1)
+        prices[i], prices[j] = prices[j], prices[i]
+    kinds = (EventType.ADD, EventType.CANCEL, EventType.MODIFY, EventType.TRADE)
+    rows: list[Row] = []
+    for i in range(n + levels):
+        kind = kinds[random.below(4)] if i >= levels else EventType.ADD
+        price = prices[i] if i < levels else 1 + random.below(levels)
+        order_id = i if kind == EventType.ADD else random.below(i)
+        qty = 0 if kind == EventType.CANCEL and random.below(2) else 1 + random.below(100)
+        # Bids below the middle, asks above; one in fifty the other way, so that the book is crossed.
+        side = int(price > levels // 2) ^ (random.below(50) == 0)
+        rows.append((i, price, qty, order_id, 1, int(kind), side))
     return event_array(rows)
 
 

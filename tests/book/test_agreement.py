@@ -1,30 +1,31 @@
-"""All books give the same answers after every event: the hot ones, the reference and a witness."""
+"""All books give the same answers after every event: reference, hot, columnar, and a witness of the tests.
+
+The witnesses share the rules of interface.py and nothing else: sorted containers, compiled tables, sorts
+over a whole log, brute force over a list.
+"""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.book import HotBook, ReferenceBook, kernels
-from engine.book.interface import BookInterface
-from tests.book.books import (
-    InterpretedHotBook,
-    ListBook,
-    SmallHotBook,
-    SmallInterpretedHotBook,
-)
-from tests.book.streams import event_array, steady_stream, wild_stream
+from engine.book import ApplyCounts, ReferenceBook, reconstruct
+from engine.book.interface import TOP_DTYPE, BookInterface
+from tests.book.books import BOOKS, COMPILED, ListBook
+from tests.book.streams import crowded_stream, deep_stream, event_array, steady_stream, wild_stream
 
-_TOP = 2**64 - 1
-_IDS = (0, 1, 2, 3, 4, 5, 1 << 34, 2 << 34, 3 << 34, 1 << 63, _TOP - 1, _TOP)
-_PRICES = (0, 1, 99, 100, 101, 2**63 - 1, _TOP)
-_QUANTITIES = (0, 1, 2, 5, 10, 2**63, _TOP - 1, _TOP)
+_LIMIT = 2**63 - 1
+_MASK = 2**64 - 1
+_IDS = (0, 1, 2, 3, 4, 5, 1 << 34, 2 << 34, 3 << 34, 1 << 63, _MASK - 1, _MASK)
+_PRICES = (0, 1, 99, 100, 101, _LIMIT - 1, _LIMIT, _LIMIT + 1, _MASK)
+_QUANTITIES = (0, 1, 2, 5, 10, 2**62, _LIMIT - 1, _LIMIT, _LIMIT + 1, _MASK)
 
-_rows = st.tuples(
+any_rows = st.tuples(
     st.just(0),
     st.sampled_from(_PRICES),
     st.sampled_from(_QUANTITIES) | st.integers(1, 12),
@@ -33,6 +34,52 @@ _rows = st.tuples(
     st.sampled_from((1, 1, 1, 2, 3, 3, 4, 5, 16)),
     st.sampled_from((0, 0, 0, 1, 1, 1, 2, 255)),
 )
+"""Every rule: all types and unknown ones, ends of all ranges, ids that come back, over-cancels."""
+
+crowding_rows = st.tuples(
+    st.just(0),
+    st.sampled_from((100, 101)),
+    st.sampled_from((1, 2, 2**61, 2**62, 2**62 + 1, _LIMIT - 2**62, _LIMIT - 1, _LIMIT)),
+    st.integers(0, 4),
+    st.just(1),
+    st.sampled_from((1, 1, 2, 3, 3, 4)),
+    st.just(0),
+)
+"""Orders so large that the limits of two levels refuse many, and that one refusal decides the next."""
+
+busy_rows = st.tuples(
+    st.just(0),
+    st.sampled_from((100, 101, _LIMIT)),
+    st.sampled_from((0, 1, 2, 3, 10, _LIMIT, _LIMIT + 1, _MASK)),
+    st.sampled_from((0, 1, _MASK)),
+    st.just(1),
+    st.sampled_from((1, 1, 2, 3, 4)),
+    st.integers(0, 1),
+)
+"""Few ids and prices, so that most events find an order."""
+
+
+def of_any_length(rows: st.SearchStrategy, longest: int) -> st.SearchStrategy:
+    """Lists as often long as short; `lists` alone makes mostly short ones."""
+    return st.lists(rows, max_size=longest) | st.lists(rows, min_size=longest // 2, max_size=longest)
+
+
+streams = of_any_length(any_rows, 40) | of_any_length(crowding_rows, 25) | of_any_length(busy_rows, 25)
+
+
+def applied(books: Iterable[BookInterface], events: np.ndarray) -> tuple[ApplyCounts, np.ndarray]:
+    """Applies a batch to all books, which must agree about each event's outcome and top."""
+    answers = []
+    for book in books:
+        tops = np.ones(len(events), TOP_DTYPE)
+        counts = book.apply(events, tops)
+        answers.append((type(book).__name__, counts, tops))
+    _, counts, tops = answers[0]
+    for name, other_counts, other_tops in answers[1:]:
+        assert other_counts == counts, name
+        different = np.flatnonzero(other_tops != tops)
+        assert not len(different), f"{name}: another top after event {different[0]} of the batch"
+    return counts, tops
 
 
 def assert_same_books(one: BookInterface, other: BookInterface) -> None:
@@ -69,94 +116,130 @@ def assert_witnessed(book: BookInterface, witness: ListBook) -> None:
         assert best == (prices[0] if prices else None)
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(_rows, max_size=40))
-def test_every_book_agrees_with_the_witness_after_every_event(rows):
-    witness = ListBook()
-    books = [ReferenceBook(), HotBook(), SmallHotBook(), SmallInterpretedHotBook()]
+def adds_of(book: BookInterface) -> np.ndarray:
+    """The resting orders as events that make the book."""
+    return event_array(
+        [
+            (0, level.price_ticks, book.order(order_id)[2], order_id, 1, 1, side)
+            for side in (0, 1)
+            for level in book.levels(side)
+            for order_id in book.orders_at(side, level.price_ticks)
+        ]
+    )
+
+
+@pytest.mark.parametrize("book_class", BOOKS)
+@settings(max_examples=60)
+@given(rows=streams)
+def test_every_book_agrees_with_the_witness_after_every_event(book_class, rows):
+    witness, book = ListBook(), book_class()
     events = event_array(rows)
     for i in range(len(events)):
         witness.apply_one(events[i])
-        for book in books:
-            book.apply(events[i : i + 1])
-            book._check()
-            assert_witnessed(book, witness)
+        _, tops = applied([book], events[i : i + 1])
+        assert tops[0].item() == witness.top()
+        book._check()
+        assert_witnessed(book, witness)
         for row in witness.rows:
-            assert {book.order(row[0]) for book in books} == {tuple(row[1:])}
+            assert book.order(row[0]) == tuple(row[1:])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=100)
+@given(rows=streams, opening=st.integers(0, 10))
+def test_a_log_solved_whole_is_the_book_after_every_event(rows, opening):
+    log, book = event_array(rows), ReferenceBook()
+    book.apply(log[:opening])
+    before, events = book.counts, log[opening:]
+    solved = reconstruct(np.concatenate([adds_of(book), events]), opening=book.order_count)
+    order_counts, tops = solved.order_counts(), solved.tops()
+    for cut in range(len(events) + 1):
+        if cut:
+            top = np.zeros(1, TOP_DTYPE)
+            counts = book.apply(events[cut - 1 : cut], top)
+            assert counts[solved.outcomes[cut - 1]] == 1
+            assert tops[cut - 1] == top[0]
+        assert solved.digest_at(cut) == book.digest()
+        assert order_counts[cut] == book.order_count
+        assert [solved.levels_at(cut, side) for side in (0, 1)] == [book.levels(side) for side in (0, 1)]
+        again = ReferenceBook()
+        again.apply(solved.orders_at(cut))
+        assert_same_queues(book, again)
+    assert solved.counts == tuple(np.subtract(book.counts, before))
+
+
+@settings(max_examples=40)
 @given(
-    st.integers(0, 2**32), st.integers(1, 40), st.integers(1, 60), st.lists(st.integers(1, 90), min_size=1)
+    start=st.integers(0, 2**32),
+    ids=st.integers(1, 40),
+    prices=st.integers(1, 60),
+    sizes=st.lists(st.integers(1, 90), min_size=1),
 )
-def test_the_slicing_of_a_stream_into_batches_changes_nothing(seed, ids, prices, sizes):
-    events = wild_stream(300, seed, ids=ids, prices=prices)
-    whole, sliced = HotBook(), SmallHotBook()
+def test_the_slicing_of_a_stream_into_batches_changes_nothing(start, ids, prices, sizes):
+    events = wild_stream(300, start, ids=ids, prices=prices)
+    whole = ReferenceBook()
     whole.apply(events)
-    done = 0
-    for size in itertools.cycle(sizes):
-        sliced.apply(events[done : done + size])
-        done += size
-        if done >= len(events):
-            break
-    assert_same_books(whole, sliced)
-    assert_same_queues(whole, sliced)
+    for book_class in BOOKS:
+        sliced, done = book_class(), 0
+        for size in itertools.cycle(sizes):
+            sliced.apply(events[done : done + size])
+            done += size
+            if done >= len(events):
+                break
+        assert_same_books(whole, sliced)
+        assert_same_queues(whole, sliced)
 
 
-@pytest.mark.parametrize(
-    ("hot_class", "seed"),
-    [(HotBook, 1), (HotBook, 2), (SmallHotBook, 1), (SmallHotBook, 2), (SmallInterpretedHotBook, 3)],
-)
-def test_a_wild_stream_with_many_ids_and_levels_agrees_all_along(hot_class, seed):
+@pytest.mark.parametrize("book_class", BOOKS[1:])
+def test_a_wild_stream_with_many_ids_and_levels_agrees_all_along(book_class, seed):
     events = wild_stream(6_000, seed)
-    reference, hot = ReferenceBook(), hot_class()
+    reference, book = ReferenceBook(), book_class()
     for batch in np.split(events, range(0, len(events), 997)):
-        assert reference.apply(batch) == hot.apply(batch)
-        assert_same_books(reference, hot)
-        hot._check()
+        applied([reference, book], batch)
+        assert_same_books(reference, book)
         reference._check()
-    assert_same_queues(reference, hot)
+        book._check()
+    assert_same_queues(reference, book)
+    assert min(reference.counts) > 10
     assert reference.order_count > 600
     assert min(reference.level_count(0), reference.level_count(1)) > 250
 
 
-@pytest.mark.parametrize("hot_class", [HotBook, InterpretedHotBook])
-def test_a_steady_stream_agrees_all_along(hot_class):
-    events = steady_stream(8_000, live_orders=2_000)
-    reference, hot = ReferenceBook(), hot_class()
+@pytest.mark.parametrize("book_class", BOOKS[1:])
+@pytest.mark.parametrize("levels", [1, 3, 40])
+def test_levels_at_their_limit_refuse_the_same_orders(book_class, levels, seed):
+    events = crowded_stream(1_200, seed, levels=levels)
+    reference, book = ReferenceBook(), book_class()
+    for batch in np.split(events, (1, 600)):
+        applied([reference, book], batch)
+        assert_same_books(reference, book)
+        book._check()
+    assert_same_queues(reference, book)
+    assert reference.counts.rejected_quantity > (100 if levels < 40 else 10)
+
+
+@pytest.mark.parametrize("book_class", BOOKS[1:])
+def test_a_steady_stream_agrees_all_along(book_class, seed):
+    events = steady_stream(8_000, seed, live_orders=2_000)
+    reference, book = ReferenceBook(), book_class()
     for batch in np.split(events, range(0, len(events), 1_999)):
-        assert reference.apply(batch) == hot.apply(batch)
-        assert_same_books(reference, hot)
-    hot._check()
+        applied([reference, book], batch)
+        assert_same_books(reference, book)
+    book._check()
     assert not reference.crossed
     assert min(reference.counts[:5]) > 100
 
 
-def test_ids_that_share_one_home_are_all_found_and_all_leave():
-    book = HotBook()
-    length = len(book._id_map)
-    candidates = np.arange(1_000_000, dtype=np.uint64)
-    homes = InterpretedHotBook._kernels._home(candidates, book._id_map)
-    # The last two entries of the map: the run of taken entries goes over its end.
-    ids = candidates[homes >= length - 2][:900].tolist()
-    assert len(ids) == 900
-    book.apply(event_array([(0, 100, 1, order_id, 1, 1, 0) for order_id in ids]))
-    assert len(book._id_map) == length
-    book._check()
-    assert book.orders_at(0, 100) == tuple(ids)
-    for step in (7, 3, 2):
-        leaving, ids = ids[::step], [order_id for i, order_id in enumerate(ids) if i % step]
-        book.apply(event_array([(0, 0, 0, order_id, 1, 2, 0) for order_id in leaving]))
+def test_a_book_of_100_000_levels_agrees_all_along():
+    # Interpreted, the hot book moves its rungs one by one.
+    levels = 100_000 if COMPILED else 2_000
+    events = deep_stream(levels // 5, levels=levels)
+    books = [book_class() for book_class in BOOKS if "Interpreted" not in book_class.__name__]
+    for batch in np.split(events, (levels,)):
+        counts, _ = applied(books, batch)
+        for book in books[1:]:
+            assert_same_books(books[0], book)
+    assert books[0].level_count(0) + books[0].level_count(1) > 0.9 * levels
+    assert books[0].crossed
+    assert min(counts[:5]) > levels // 200
+    for book in books:
         book._check()
-        assert book.orders_at(0, 100) == tuple(ids)
-
-
-@pytest.mark.skipif(not HotBook.compiled, reason="STORMDESK_JIT=0: nothing is compiled")
-def test_all_kinds_of_arrays_share_one_compiled_kernel():
-    book = HotBook()
-    events = wild_stream(30)
-    book.apply(events)
-    book.apply(events[::3])
-    book.apply(np.frombuffer(events.tobytes(), events.dtype))
-    book.apply(np.concatenate([events, events]))
-    assert len(kernels.apply_events.signatures) == 1

@@ -88,7 +88,7 @@ def test_the_running_digest_of_bytes_counts_every_byte():
 # Files
 
 
-@pytest.fixture(params=["hot", "reference"])
+@pytest.fixture(params=["hot", "reference", "columnar"])
 def book(request):
     return request.param
 
@@ -167,5 +167,5 @@ def test_damaged_gzip_data_is_named(tmp_path, events, damage):
 
 
 def test_an_unknown_book_is_refused(tmp_path):
-    with pytest.raises(UsageError, match="use hot or reference"):
+    with pytest.raises(UsageError, match="use hot, reference or columnar"):
         digest_events_file(tmp_path / "day.bin", "cold")

@@ -8,18 +8,20 @@ import pickle
 import numpy as np
 import pytest
 
-from engine.book import ApplyCounts, HotBook, Level, ReferenceBook, running_digest
+from engine.book import ApplyCounts, HotBook, Level, running_digest
+from engine.book.interface import TOP_DTYPE
 from engine.core.errors import UsageError
 from engine.core.types import EVENT_DTYPE, EventType, Side
-from tests.book.books import InterpretedHotBook, SmallHotBook
+from tests.book.books import BOOKS
 from tests.book.streams import event, event_array, wild_stream
 
 ADD, CANCEL, MODIFY, TRADE = EventType.ADD, EventType.CANCEL, EventType.MODIFY, EventType.TRADE
 BID, ASK = Side.BID, Side.ASK
 TOP = 2**64 - 1
+LIMIT = 2**63 - 1
 
 
-@pytest.fixture(params=[ReferenceBook, HotBook, InterpretedHotBook, SmallHotBook])
+@pytest.fixture(params=BOOKS)
 def book(request):
     made = request.param()
     yield made
@@ -45,14 +47,43 @@ def test_every_id_is_legal(book, order_id):
     assert book.order(order_id) is None
 
 
-@pytest.mark.parametrize("price", [0, 1, 2**63 - 1, 2**63, TOP])
+@pytest.mark.parametrize("price", [0, 1, LIMIT - 1, LIMIT])
 @pytest.mark.parametrize("side", [BID, ASK])
-def test_every_price_is_legal(book, side, price):
+def test_every_price_of_63_bits_is_legal(book, side, price):
     outcome(book, ADD, 1, side, 1000, 5)
     assert outcome(book, ADD, 2, side, price, 7) == "added"
     better = max if side == BID else min
     assert (book.best_bid if side == BID else book.best_ask) == better(1000, price)
     assert book.levels(side) == sorted([Level(1000, 5, 1), Level(price, 7, 1)], reverse=side == BID)
+
+
+@pytest.mark.parametrize("price", [LIMIT + 1, TOP])
+def test_a_price_above_the_limit_is_rejected(book, price):
+    outcome(book, ADD, 1, BID, 100, 5)
+    assert outcome(book, ADD, 2, ASK, price, 5) == "rejected_price"
+    assert outcome(book, MODIFY, 1, BID, price, 5) == "rejected_price"
+    assert outcome(book, MODIFY, 3, BID, price, 5) == "rejected_price"
+    assert (book.levels(BID), book.levels(ASK)) == ([Level(100, 5, 1)], [])
+
+
+@pytest.mark.parametrize("qty", [LIMIT + 1, TOP])
+def test_more_lots_than_a_level_can_hold_are_rejected(book, qty):
+    outcome(book, ADD, 1, BID, 100, 5)
+    assert outcome(book, ADD, 2, ASK, 100, qty) == "rejected_quantity"
+    assert outcome(book, MODIFY, 1, BID, 100, qty) == "rejected_quantity"
+    assert outcome(book, MODIFY, 3, BID, 100, qty) == "rejected_quantity"
+    assert (book.levels(BID), book.levels(ASK)) == ([Level(100, 5, 1)], [])
+
+
+@pytest.mark.parametrize("kind", [ADD, MODIFY])
+@pytest.mark.parametrize("order_id", [1, 2], ids=["a live id", "a new id"])
+def test_checks_are_made_in_order_and_the_first_names_the_count(book, kind, order_id):
+    outcome(book, ADD, 1, BID, 100, LIMIT)
+    assert outcome(book, kind, order_id, 2, TOP, 0) == "rejected_side"
+    assert outcome(book, kind, order_id, ASK, TOP, 0) == "rejected_price"
+    assert outcome(book, kind, order_id, ASK, LIMIT, 0) == "rejected_quantity"
+    assert outcome(book, kind, order_id, ASK, LIMIT, TOP) == "rejected_quantity"
+    assert outcome(book, ADD, 1, BID, 100, 1) == "rejected_duplicate"
 
 
 def test_a_side_above_one_is_rejected(book):
@@ -158,31 +189,31 @@ def test_a_modify_there_and_back_goes_to_the_end(book):
     assert book.orders_at(BID, 100) == (2, 1)
 
 
-# The total of a level is a u64
+# The total of a level is an int64
 
 
 def test_an_add_that_would_overflow_its_level_is_rejected(book):
-    outcome(book, ADD, 1, BID, 100, TOP - 1)
+    outcome(book, ADD, 1, BID, 100, LIMIT - 1)
     assert outcome(book, ADD, 2, BID, 100, 2) == "rejected_quantity"
     assert outcome(book, ADD, 2, BID, 100, 1) == "added"
     assert outcome(book, ADD, 3, BID, 100, 1) == "rejected_quantity"
-    assert outcome(book, ADD, 3, BID, 99, TOP) == "added"
-    assert book.levels(BID) == [Level(100, TOP, 2), Level(99, TOP, 1)]
+    assert outcome(book, ADD, 3, BID, 99, LIMIT) == "added"
+    assert book.levels(BID) == [Level(100, LIMIT, 2), Level(99, LIMIT, 1)]
 
 
 def test_a_modify_that_would_overflow_its_level_is_rejected_and_the_order_stays(book):
     outcome(book, ADD, 1, ASK, 100, 10)
     outcome(book, ADD, 2, ASK, 100, 10)
-    outcome(book, ADD, 3, ASK, 101, TOP)
+    outcome(book, ADD, 3, ASK, 101, LIMIT)
     assert outcome(book, MODIFY, 1, ASK, 101, 1) == "rejected_quantity"
-    assert outcome(book, MODIFY, 1, ASK, 100, TOP - 9) == "rejected_quantity"
+    assert outcome(book, MODIFY, 1, ASK, 100, LIMIT - 9) == "rejected_quantity"
     assert book.orders_at(ASK, 100) == (1, 2)
-    assert outcome(book, MODIFY, 1, ASK, 100, TOP - 10) == "modified"
-    assert book.levels(ASK, 1) == [Level(100, TOP, 2)]
+    assert outcome(book, MODIFY, 1, ASK, 100, LIMIT - 10) == "modified"
+    assert book.levels(ASK, 1) == [Level(100, LIMIT, 2)]
 
 
 def test_a_modify_of_an_unknown_id_that_would_overflow_is_rejected(book):
-    outcome(book, ADD, 1, BID, 100, TOP)
+    outcome(book, ADD, 1, BID, 100, LIMIT)
     assert outcome(book, MODIFY, 2, BID, 100, 1) == "rejected_quantity"
     assert book.order(2) is None
 
@@ -198,7 +229,7 @@ def test_a_partial_cancel_keeps_its_place(book):
     assert book.levels(BID) == [Level(100, 17, 2)]
 
 
-@pytest.mark.parametrize("qty", [0, 10, 11, TOP])
+@pytest.mark.parametrize("qty", [0, 10, 11, LIMIT, LIMIT + 1, TOP])
 def test_a_cancel_of_nothing_or_of_everything_removes_the_order_and_its_level(book, qty):
     outcome(book, ADD, 1, BID, 100, 10)
     assert outcome(book, CANCEL, 1, qty=qty) == "cancelled"
@@ -220,6 +251,14 @@ def test_a_trade_fills_what_rests_and_no_more(book):
     assert outcome(book, TRADE, 1, qty=7) == "traded"
     assert book.order(1) is None
     assert outcome(book, TRADE, 1, qty=1) == "unknown_order"
+
+
+@pytest.mark.parametrize("qty", [10, 11, LIMIT, LIMIT + 1, TOP])
+def test_a_trade_of_everything_and_more_removes_the_order(book, qty):
+    outcome(book, ADD, 1, ASK, 100, 10)
+    outcome(book, ADD, 2, ASK, 100, LIMIT - 10)
+    assert outcome(book, TRADE, 1, qty=qty) == "traded"
+    assert book.levels(ASK) == [Level(100, LIMIT - 10, 1)]
 
 
 def test_a_trade_without_lots_is_rejected(book):
@@ -255,6 +294,70 @@ def test_a_new_best_price_shows_and_goes(book):
     assert book.best_bid == 101
     outcome(book, MODIFY, 3, BID, 99, 1)
     assert book.best_bid == 100
+
+
+# Tops
+
+
+def test_the_top_after_each_event_has_price_and_total_of_both_sides(book):
+    rows = [
+        (ADD, 1, BID, 100, 5),
+        (ADD, 2, BID, 100, 7),
+        (ADD, 3, ASK, 100, 1),
+        (ADD, 3, ASK, 90, 1),
+        (MODIFY, 1, BID, 101, 2),
+        (TRADE, 3, 0, 0, 9),
+        (CANCEL, 1, 0, 0, 1),
+        (99, 1, 0, 0, 0),
+        (ADD, 4, ASK, 0, LIMIT),
+        (CANCEL, 1, 0, 0, 0),
+        (CANCEL, 2, 0, 0, 0),
+    ]
+    tops = np.ones(len(rows), TOP_DTYPE)
+    book.apply(np.concatenate([event(*row) for row in rows]), tops)
+    assert tops.tolist() == [
+        (100, 5, 0, 0),
+        (100, 12, 0, 0),
+        (100, 12, 100, 1),
+        (100, 12, 100, 1),
+        (101, 2, 100, 1),
+        (101, 2, 0, 0),
+        (101, 1, 0, 0),
+        (101, 1, 0, 0),
+        (101, 1, 0, LIMIT),
+        (100, 7, 0, LIMIT),
+        (0, 0, 0, LIMIT),
+    ]
+
+
+def test_tops_do_not_depend_on_the_batches_and_change_nothing(book):
+    events = wild_stream(500, ids=60, prices=30)
+    whole, parts = np.ones(500, TOP_DTYPE), np.ones(500, TOP_DTYPE)
+    other, without = type(book)(), type(book)()
+    counts = book.apply(events, whole)
+    for i in range(0, 500, 83):
+        other.apply(events[i : i + 83], parts[i : i + 83])
+    assert (whole == parts).all()
+    assert (without.apply(events), without.digest()) == (counts, book.digest())
+    assert book.apply(events[:0], whole[:0]) == ApplyCounts()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.zeros(2, TOP_DTYPE),
+        np.zeros((3, 1), TOP_DTYPE),
+        np.zeros(3, "i8"),
+        np.zeros(6, TOP_DTYPE)[::2],
+        np.frombuffer(bytes(96), TOP_DTYPE),
+        [(0, 0, 0, 0)] * 3,
+    ],
+    ids=["too short", "two dimensions", "integers", "strided", "read-only", "a list"],
+)
+def test_tops_of_another_shape_are_refused_before_anything_changes(book, wrong):
+    with pytest.raises(UsageError, match=r"3 events.*TOP_DTYPE"):
+        book.apply(wild_stream(3), wrong)
+    assert book.counts == ApplyCounts()
 
 
 # Batches

@@ -13,7 +13,7 @@ from engine.book import ReferenceBook
 from engine.core.types import Side
 
 BID, ASK = Side.BID, Side.ASK
-TOP = 2**64 - 1
+LIMIT = 2**63 - 1
 
 
 @pytest.fixture
@@ -32,8 +32,9 @@ def test_an_add_says_whether_it_rests(book):
     assert not book.add(5, BID, 100, 0)
     assert not book.add(5, 2, 100, 1)
     assert not book.add(5, -1, 100, 1)
-    assert not book.add(5, BID, 100, TOP)
-    assert book.add(5, BID, 98, TOP)
+    assert not book.add(5, BID, 100, LIMIT)
+    assert not book.add(5, BID, LIMIT + 1, 1)
+    assert book.add(5, BID, 98, LIMIT)
 
 
 def test_a_cancel_says_how_many_lots_left(book):
@@ -57,7 +58,8 @@ def test_a_modify_says_whether_it_was_accepted(book):
     assert book.order(1) == (BID, 101, 5)
     assert not book.modify(1, BID, 101, 0)
     assert not book.modify(1, 3, 101, 5)
-    assert not book.modify(1, BID, 100, TOP)
+    assert not book.modify(1, BID, 100, LIMIT)
+    assert not book.modify(1, BID, LIMIT + 1, 5)
     assert book.order(1) == (BID, 101, 5)
     assert book.modify(9, ASK, 103, 5)
 
@@ -95,8 +97,8 @@ def test_quantity_ahead_counts_only_older_orders_at_the_price(book):
     assert (book.quantity_ahead(1), book.quantity_ahead(2)) == (20, 0)
 
 
-def test_a_price_or_id_outside_u64_is_a_defect_of_the_caller(book):
-    for order_id, price in ((-1, 100), (TOP + 1, 100), (9, -1), (9, TOP + 1)):
+def test_a_negative_price_or_an_id_outside_u64_is_a_defect_of_the_caller(book):
+    for order_id, price in ((-1, 100), (2**64, 100), (9, -1)):
         with pytest.raises(AssertionError):
             book.add(order_id, BID, price, 1)
     with pytest.raises(AssertionError):

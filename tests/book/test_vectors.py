@@ -1,4 +1,4 @@
-"""Both books against the published digests, and against streams that we can make ourselves."""
+"""All books against the published digests, and against streams that we can make ourselves."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.book import EMPTY_BOOK_DIGEST, HotBook, ReferenceBook, replay_digest, running_digest
+from engine.book import EMPTY_BOOK_DIGEST, replay_digest, running_digest
 from engine.book.digest_file import digest_events_file
-from tests.book.books import InterpretedHotBook
+from tests.book.books import BOOKS
 from tests.book.streams import itch_stream, journal_stream
 
 _VECTORS = Path(__file__).parents[2] / "../shared/vectors"
@@ -36,7 +36,7 @@ _PUBLISHED = {
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize("book", ["hot", "reference"])
+@pytest.mark.parametrize("book", ["hot", "reference", "columnar"])
 @pytest.mark.parametrize("name", _PUBLISHED)
 def test_a_published_stream_gives_every_published_number(name, book):
     if not _VECTORS.is_dir():
@@ -61,7 +61,7 @@ def test_a_published_stream_gives_every_published_number(name, book):
     assert counts.traded + counts.unknown_order == trades
 
 
-@pytest.mark.parametrize("book_class", [HotBook, InterpretedHotBook, ReferenceBook])
+@pytest.mark.parametrize("book_class", BOOKS)
 def test_an_empty_book_has_the_published_digest(book_class):
     book = book_class()
     assert book.digest() == EMPTY_BOOK_DIGEST
@@ -69,7 +69,7 @@ def test_an_empty_book_has_the_published_digest(book_class):
     book._check()
 
 
-@pytest.mark.parametrize("book_class", [HotBook, InterpretedHotBook, ReferenceBook])
+@pytest.mark.parametrize("book_class", BOOKS)
 def test_the_journal_stream_gives_its_published_digests(book_class):
     events = journal_stream()
     book = book_class()
@@ -81,7 +81,7 @@ def test_the_journal_stream_gives_its_published_digests(book_class):
     book._check()
 
 
-@pytest.mark.parametrize("book_class", [HotBook, InterpretedHotBook, ReferenceBook])
+@pytest.mark.parametrize("book_class", BOOKS)
 def test_the_itch_stream_gives_its_published_digests(book_class):
     events = itch_stream(50_000)
     book = book_class()

@@ -1,21 +1,15 @@
-"""Queue, alerts, event log and stage windows: bounded, and honest about what they dropped."""
+"""Queue, alerts and stage windows: bounded, and honest about what they dropped."""
 
 from __future__ import annotations
-
-import pickle
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.book import running_digest
-from engine.core import eventlog
 from engine.core.alerts import ALERTS_KEPT, AlertStore
 from engine.core.clock import utc_iso, utc_run_id
-from engine.core.eventlog import EventLog
 from engine.core.queues import BoundedQueue
 from engine.core.stages import WINDOW, Percentiles, StageWindow
-from engine.core.types import EventType
 
 
 @given(st.integers(1, 5), st.lists(st.one_of(st.integers(), st.none()), max_size=40))
@@ -76,48 +70,6 @@ def test_the_alert_store_forgets_the_oldest_and_keeps_counting():
     ids = [a.alert_id for a in store.alerts()]
     assert ids == list(range(9, ALERTS_KEPT + 9))
     assert store.statistics() == {"kept": ALERTS_KEPT, "limit": ALERTS_KEPT, "raised": ALERTS_KEPT + 8}
-
-
-def append_events(log: EventLog, count: int) -> None:
-    for number in range(log.count, log.count + count):
-        log.append(number, EventType.ADD, number & 1, number + 1, 100, 5)
-
-
-def test_the_log_digests_hands_on_and_keeps_every_event():
-    log = EventLog(7)
-    data = bytearray()
-    log.sink = data.extend
-    append_events(log, 5)
-    log.append(9, EventType.TRADE, 1, 4, 100, 5)
-    assert log.digest == running_digest(bytes(data))
-    assert log.recent(100).tobytes() == bytes(data)
-    assert log.recent(2)["order_id"].tolist() == [5, 4]
-    assert len(log.recent(0)) == 0
-    assert (log.by_type[EventType.ADD], log.by_type[EventType.TRADE], log.count) == (5, 1, 6)
-    assert set(log.recent(6)["instrument_id"].tolist()) == {7}
-
-
-def test_the_log_keeps_at_most_its_limit_and_always_the_most_recent(monkeypatch):
-    monkeypatch.setattr(eventlog, "RECENT_EVENTS", 8)
-    log = EventLog(1)
-    for _ in range(60):
-        append_events(log, 1)
-        kept = log.statistics()["kept"]
-        assert min(8, log.count) <= kept < log.statistics()["kept_limit"] == 16
-        ids = log.recent(8)["order_id"].tolist()
-        assert ids == list(range(max(1, log.count - 7), log.count + 1))
-
-
-def test_a_copied_log_goes_on_with_the_same_digest_and_without_the_sink():
-    log = EventLog(1)
-    log.sink = bytearray().extend
-    append_events(log, 3)
-    copy = pickle.loads(pickle.dumps(log))
-    assert copy.sink is None
-    append_events(log, 3)
-    append_events(copy, 3)
-    assert copy.digest == log.digest
-    assert copy.recent(6).tobytes() == log.recent(6).tobytes()
 
 
 def test_a_stage_without_measurements_has_no_percentiles():

@@ -59,6 +59,7 @@ class FakeHost:
     speed: float | None = 1.0
     storms: dict[StormKind, tuple[float, int, int]] = field(default_factory=dict)
     recording: bool = False
+    recording_error: str | None = None
     acknowledged: bool = False
     markers: list[MarkerView] = field(default_factory=list)
     orders: list[OrderView] = field(default_factory=list)
@@ -302,10 +303,10 @@ class FakeHost:
             )
         )
         recording = None
-        if self.recording or self.mode == "replay":
+        if self.recording or self.recording_error or self.mode == "replay":
             recording = RecordingView(
-                "2026-01-02T03-04-05Z", "runs/2026-01-02T03-04-05Z", self.mode == "live", 61 * NS_PER_S,
-                41_200_000, 90, 1, None,
+                "2026-01-02T03-04-05Z", "runs/2026-01-02T03-04-05Z", self.recording, 61 * NS_PER_S,
+                41_200_000, 90, 1, self.recording_error,
             )  # fmt: skip
         return HostView(
             mode=self.mode,

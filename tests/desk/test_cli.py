@@ -14,6 +14,7 @@ import pytest
 
 from desk import cli
 from tests.book.streams import journal_stream
+from tests.feeds.captures import depth, write
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,7 +86,18 @@ def test_verify_exits_with_1_and_names_the_place_after_a_flipped_byte(stormdesk:
     segment.write_bytes(data)
     verified = stormdesk("verify", str(result["run"]), "--format", "json")
     assert verified.code == 1
-    assert "byte" in json.loads(verified.out)["first_difference"]
+    difference = json.loads(verified.out)["first_difference"]
+    assert f"{segment}: damaged at byte " in difference
+    replayed = stormdesk("replay", str(result["run"]))
+    assert (replayed.code, replayed.err) == (1, f"stormdesk: {difference}\n")
+
+
+def test_the_fsync_policy_is_a_choice_of_three(stormdesk: Stormdesk) -> None:
+    result = run(stormdesk, "--for", "1s", "--fsync", "os")
+    assert "fsync: os" in (Path(str(result["path"])) / "run.yaml").read_text()
+    wrong = stormdesk("run", "--headless", "--for", "1s", "--fsync", "never")
+    assert (wrong.code, "always" in wrong.err) == (2, True)
+    assert "power cut" in " ".join(stormdesk("run", "--help").out.split())
 
 
 def test_severity_0_gives_the_digest_of_a_run_without_a_storm(stormdesk: Stormdesk) -> None:
@@ -177,6 +189,31 @@ def test_the_sample_runs_without_anything_else_and_verifies(stormdesk: Stormdesk
     assert result["gaps"] == 0
     assert result["divergence_count"] > 0
     assert stormdesk("verify", result["run"]).code == 0
+
+
+def test_a_hole_in_the_source_is_told_with_the_result(stormdesk: Stormdesk, tmp_path: Path) -> None:
+    lines = [depth(500, 510, bids=[("99", "1")]), depth(512, 513, at_ms=300), depth(514, 515, at_ms=700)]
+    source = write(tmp_path / "holed.jsonl", lines)
+    outcome = stormdesk("run", "--headless", "--source", str(source), "--format", "json")
+    assert outcome.code == 1
+    result = json.loads(outcome.out)
+    assert result["gaps"] == 1
+    (problem,) = result["problems"]
+    assert "depth update at 0.300 s: sequence gap, expected 511, got 512" in problem
+    assert f"stormdesk: {problem}" in outcome.err
+    assert stormdesk("verify", result["run"]).code == 0, "what was recorded is what happened"
+
+
+def test_a_run_that_cannot_be_recorded_is_told_with_the_result(stormdesk: Stormdesk, tmp_path: Path) -> None:
+    (tmp_path / "occupied").write_text("a file where the folder of runs should be")
+    outcome = stormdesk(
+        "run", "--headless", "--scenario", "minimal", "--for", "2s", "--out", "occupied", "--format", "json"
+    )
+    assert outcome.code == 1
+    result = json.loads(outcome.out)
+    assert result["session_s"] == 2.0
+    assert "occupied" in result["problems"][0]
+    assert "could not be recorded" in outcome.err
 
 
 def test_doctor_prints_its_findings(stormdesk: Stormdesk) -> None:

@@ -122,6 +122,18 @@ def test_no_size_is_an_error(size: tuple[int, int], empty: bool) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("size", [(200, 60), (120, 40), (80, 24)])
+async def test_a_recording_that_had_to_stop_is_told_in_the_first_line(size: tuple[int, int]) -> None:
+    host = FakeHost(recording_error="No space left on device: runs/x cannot be written.")
+    app = DeskApp(host, options=DeskOptions(timer=False, coach=False))
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        text = screen_text(app)
+    assert "✕ NOT RECORDING" in text.splitlines()[0]
+    assert "● REC" not in text
+    assert size == (80, 24) or "✕ No space left on device" in text
+
+
 async def test_a_resize_draws_every_panel_anew() -> None:
     app = DeskApp(FakeHost(), options=DeskOptions(timer=False, coach=False))
     async with app.run_test(size=(160, 48)) as pilot:

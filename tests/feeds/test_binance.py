@@ -52,7 +52,7 @@ def test_a_snapshot_is_a_depth_update_that_follows_nothing() -> None:
 @pytest.mark.parametrize(("buyer_is_maker", "side"), [(True, Side.ASK), (False, Side.BID)])
 def test_the_aggressor_is_the_side_that_did_not_make(buyer_is_maker: bool, side: Side) -> None:
     decoder = decode(trade(5, "100.05", "0.25", buyer_is_maker=buyer_is_maker))
-    assert records(decoder) == [TradeTick(0, 5, START_MS, 10005, 25, side)]
+    assert records(decoder) == [TradeTick(0, 5, START_MS, 10005, 25, side, previous_id=4)]
 
 
 def test_a_quote_keeps_both_sides() -> None:

@@ -49,6 +49,7 @@ def test_gaps_and_drops_are_named_with_their_place(tmp_path: Path) -> None:
     facts = inspection.capture
     assert facts is not None
     assert facts.sequence_gaps == 29
+    assert facts.trade_gaps == 0
     assert len(facts.first_gaps) == MAX_GAPS_NAMED
     assert (facts.first_gaps[0].expected, facts.first_gaps[0].got) == (6, 10)
     assert not facts.book.is_synchronised

@@ -56,7 +56,8 @@ def test_every_line_of_the_capture_is_a_record(facts: CaptureFacts, name: str) -
 
 
 def test_the_capture_has_no_sequence_gap(facts: CaptureFacts) -> None:
-    assert facts.sequence_gaps == 0
+    assert facts.sequence_gaps == facts.trade_gaps == 0
+    assert facts.halt is None
     assert facts.book.gaps == 0
     assert facts.book.is_synchronised
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import engine.journal.writer as writer_module
 from engine.core.clock import NS_PER_S
 from engine.core.types import Account, StormKind, TimeInForce
 from engine.host import SessionHost
@@ -122,6 +123,37 @@ def test_stopping_the_host_ends_the_recording(tmp_path):
     assert host.recorder is not None
     result = verify_run(Path(host.recorder.path), build=rebuild_session)
     assert (result.ok, result.complete) == (True, True)
+
+
+def test_a_groups_fsync_is_not_forgotten_while_nothing_happens(tmp_path, monkeypatch):
+    now = [10**12]
+    monkeypatch.setattr(writer_module, "monotonic_ns", lambda: now[0])
+    host = live(tmp_path, record=True)
+    host.turn()
+    host.pause()
+
+    def fsyncs_after(ms: int) -> int:
+        now[0] += ms * 1_000_000
+        host.turn()
+        assert host.recorder is not None
+        assert host.recorder._journal is not None
+        return host.recorder._journal.statistics()["fsyncs"]
+
+    before = fsyncs_after(100)
+    host.cancel_all(DESK)
+    assert fsyncs_after(0) == before + 1
+    host.cancel_all(DESK)
+    assert [fsyncs_after(ms) for ms in (1, 18, 1, 50)] == [before + 1, before + 1, before + 2, before + 2]
+    host.stop()
+
+
+def test_a_recording_is_as_durable_as_it_was_asked_to_be(tmp_path):
+    for policy in ("always", "group", "os"):
+        host = live(tmp_path / policy, record=True, fsync=policy)
+        host.advance_to(NS_PER_S)
+        host.stop()
+        assert host.recorder is not None
+        assert RunDirectory(Path(host.recorder.path)).read_summary()["fsync"] == policy
 
 
 # -- the target ----------------------------------------------------------------------------------------------

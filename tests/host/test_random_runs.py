@@ -104,7 +104,7 @@ def test_a_run_driven_by_the_demo_bot_over_the_wire_verifies(number: int, tmp_pa
     assert host.recorder is not None
     result = verify_run(Path(host.recorder.path), build=rebuild_session)
     assert result.ok, result.first_difference
-    assert host.session.exchange.orders_sent.get(2, 0) > 0, "the bot traded"
-    assert host.session.exchange.ledger.open_account(2).fills > 0
+    assert host.session.exchange.orders_sent(2) > 0, "the bot traded"
+    assert host.session.exchange.ledger.entry(2).fills > 0
     assert host.verdict.verdict in ("TARGET_DAMAGED", "TARGET_KILLED", "TARGET_INTACT")
     print(f"inputs {result.inputs}, verdict {host.verdict.verdict} {host.verdict.delta}")

@@ -9,9 +9,8 @@ import pytest
 from engine.core.clock import NS_PER_S
 from engine.core.errors import UsageError
 from engine.core.types import Account, StormKind, TimeInForce
-from engine.host import LiveOptions, ReplayHost, SessionHost
-from engine.host import replay as replay_module
-from engine.journal import read_journal
+from engine.host import LiveOptions, ReplayHost, SessionHost, snapshots
+from engine.journal import find_torn_tail, read_journal
 from engine.journal.records import Checkpoint
 from engine.recording.recompute import take_checkpoint
 from engine.recording.run_directory import RunDirectory
@@ -179,12 +178,12 @@ def test_a_market_that_differs_from_its_record_is_told_once(run, checkpoints):
     assert len(differing) == 1
 
 
-def test_few_snapshots_serve_as_well_as_many(run, checkpoints, monkeypatch):
-    monkeypatch.setattr(replay_module, "SNAPSHOT_NS", NS_PER_S)
-    monkeypatch.setattr(replay_module, "SNAPSHOTS_LIMIT", 4)
+@pytest.mark.parametrize("work", [500, 5_000])
+def test_few_snapshots_serve_as_well_as_many(run, checkpoints, monkeypatch, work):
+    monkeypatch.setattr(snapshots, "WORK_BETWEEN", work)
     host = ReplayHost(run)
     go(host, END_NS)
-    assert len(host._snapshots) <= 4
+    assert host._snapshots.statistics()["snapshots"] > 1
     for time_ns in sorted(checkpoints, reverse=True):
         go(host, time_ns)
         assert take_checkpoint(host.session) == checkpoints[time_ns]
@@ -204,4 +203,9 @@ def test_a_run_cut_off_by_a_kill_replays_up_to_what_is_durable(run, tmp_path):
     end_ns = host.frame().host.end_ns
     assert FROM_NS < end_ns < END_NS
     assert go(host, END_NS) == end_ns
-    assert host.frame().host.notice is None
+    torn = find_torn_tail(copy / "journal")
+    assert torn is not None
+    assert f"{torn.bytes} bytes cut off at byte {torn.offset}" in host.frame().host.notice
+    assert "the recording was cut off: this replay ends at" in host.frame().host.notice
+    told = [alert.text for alert in ReplayHost(copy).frame().market.alerts]
+    assert str(torn) in told

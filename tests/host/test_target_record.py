@@ -111,5 +111,5 @@ def test_the_agents_sample_is_exactly_its_ledger():
     record.take(sample)
     view = record.view(session)
     assert view.ledger_position_lots == 33
-    assert view.total_trades == exchange.ledger.open_account(Account.TARGET).fills
+    assert view.total_trades == exchange.ledger.entry(Account.TARGET).fills
     assert view.wins is None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine.core.errors import JournalDamaged
 from engine.core.types import CommandKind
-from engine.journal import Checkpoint, JournalReader, RecordType, read_journal
+from engine.journal import Checkpoint, JournalReader, RecordType, find_torn_tail, read_journal
 from engine.journal.records import RECORD_BYTES, encode_header, encode_record, segment_name
 from tests.journal.journal_data import FINAL, HEADER, entries, sample_commands, write_journal
 
@@ -117,6 +117,63 @@ def test_zeros_with_something_after_them_are_damage(tmp_path):
     with pytest.raises(JournalDamaged) as caught:
         read_journal(path)
     assert caught.value.offset == size
+
+
+def test_a_record_whose_last_sector_was_never_written_is_a_torn_tail(tmp_path):
+    """A power cut can leave the first sector of a record, and zeros where the second belongs."""
+    path = tmp_path / "journal"
+    inputs = sample_commands(30)
+    write_journal(path, list(inputs), finished=False)
+    segment = path / segment_name(0)
+    data = segment.read_bytes()
+    sectors = [n for n in range(512, len(data), 512) if 8 < n - record_start(n) < 57]
+    assert sectors, "some sector begins within a record, before what is zero in it anyway"
+    for sector in sectors:
+        segment.write_bytes(data[:sector] + bytes(len(data) - sector))
+        torn = read_journal(path).torn
+        assert torn == (str(segment), record_start(sector), len(data) - record_start(sector))
+        assert find_torn_tail(path) == torn
+
+
+def test_zeros_that_begin_within_a_sector_are_damage(tmp_path):
+    """A sector is written whole or not at all."""
+    path = tmp_path / "journal"
+    write_journal(path, list(sample_commands(30)), finished=False)
+    segment = path / segment_name(0)
+    data = segment.read_bytes()
+    inside = [
+        n for n in range(HEADER_BYTES, len(data), RECORD_BYTES) if n % 512 < 512 - RECORD_BYTES and n % 512
+    ]
+    for start in inside:
+        segment.write_bytes(data[: start + 40] + bytes(41))
+        with pytest.raises(JournalDamaged, match="CRC") as caught:
+            read_journal(path)
+        assert caught.value.offset == start
+
+
+@settings(max_examples=150, deadline=None)
+@given(entries, st.data())
+def test_the_torn_tail_is_found_from_the_end_as_well(items, data):
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "journal"
+        write_journal(
+            path, items, finished=False, segment_bytes=data.draw(st.sampled_from([3 * RECORD_BYTES, 1 << 20]))
+        )
+        last = sorted(path.iterdir())[-1]
+        start = HEADER_BYTES if last.name == segment_name(0) else 0
+        content = last.read_bytes()
+        kept = content[: data.draw(st.integers(start, len(content)))]
+        last.write_bytes(kept + bytes(data.draw(st.sampled_from([0, 0, 1, 80, 81, 512, 70_000]))))
+        try:
+            torn = read_journal(path).torn
+        except JournalDamaged:
+            assert (len(kept) - start) % RECORD_BYTES > 0, "part of a record, then zeros that were written"
+        else:
+            assert find_torn_tail(path) == torn
+            assert (
+                torn is None
+                or str(torn) == f"{last}: torn tail, {torn.bytes} bytes cut off at byte {torn.offset}"
+            )
 
 
 def test_bytes_after_the_end_record_are_damage(tmp_path):

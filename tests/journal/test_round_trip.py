@@ -91,6 +91,7 @@ def test_reopening_cuts_the_torn_tail_off_and_goes_on(tmp_path):
     with segment.open("ab") as file:
         file.write(b"\x49\x00\x00\x00torn")
     writer = JournalWriter.reopen(path)
+    assert writer.torn == (str(segment), segment.stat().st_size, 8), "it says what it cut off"
     write_entries(writer, list(inputs[5:]))
     extent = writer.finish(FINAL)
     contents = read_journal(path)
@@ -103,6 +104,7 @@ def test_reopening_a_journal_with_nothing_but_its_header(tmp_path):
     path = tmp_path / "journal"
     write_journal(path, [], finished=False)
     writer = JournalWriter.reopen(path)
+    assert writer.torn is None
     write_entries(writer, list(sample_commands(2)))
     writer.finish(FINAL)
     assert len(read_journal(path).commands) == 2

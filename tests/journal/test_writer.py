@@ -54,11 +54,16 @@ def test_a_group_is_synced_at_most_once_in_its_interval_and_not_forgotten(tmp_pa
     writer.close()
 
 
-def test_always_syncs_each_input_before_append_returns(tmp_path, clock):
+def test_always_syncs_what_it_took_before_commit_returns(tmp_path, clock):
     writer = JournalWriter(tmp_path / "journal", HEADER, fsync="always")
-    for number, command in enumerate(sample_commands(3), 1):
-        writer.append(command)
-        assert writer.statistics()["fsyncs"] == number
+    commands = sample_commands(40)
+    for number in range(1, 5):
+        for command in commands[10 * number - 10 : 10 * number]:
+            writer.append(command)
+        writer.commit()
+        assert writer.statistics()["fsyncs"] == number, "one for all inputs of a turn"
+    writer.commit()
+    assert writer.statistics()["fsyncs"] == 4, "none when there is nothing new"
     writer.close()
 
 
@@ -79,6 +84,12 @@ def test_pending_records_are_bounded(tmp_path, monkeypatch):
         writer.append(command)
         assert writer.statistics()["pending_bytes"] <= 10 * RECORD_BYTES
     assert len(read_journal(tmp_path / "journal").commands) == 20
+    writer.close()
+
+
+def test_a_segment_has_64_mib_unless_one_says_otherwise(tmp_path):
+    writer = JournalWriter(tmp_path / "journal", HEADER)
+    assert writer.statistics()["segment_bytes_limit"] == 64 * 1024 * 1024
     writer.close()
 
 
@@ -138,3 +149,4 @@ def test_a_replaced_file_is_old_or_new(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="full"):
         replace_atomically(target, b"new")
     assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target], "half a file is not left behind"

@@ -1,4 +1,4 @@
-"""A matching engine that is judged after every request.
+"""An exchange that is judged after every request.
 
 Beside it run the list oracle (what should trade), a second book that only sees the published events, and
 each owner's reckoning of its orders from the reports alone. `check` compares them all.
@@ -6,145 +6,243 @@ each owner's reckoning of its orders from the reports alone. `check` compares th
 
 from __future__ import annotations
 
+from collections import Counter
+from decimal import Decimal
+from typing import NamedTuple
+
 import numpy as np
 
-from engine.book import HotBook, ReferenceBook
-from engine.core.eventlog import EventLog
-from engine.core.types import EVENT_DTYPE, TimeInForce
-from engine.market.ledger import FeeSchedule, Ledger
-from engine.market.matching import MatchingEngine, Trade
-from engine.market.orders import ExecutionReport, Order, OrderStatus, ReportKind
+from engine.book import ReferenceBook, reconstruct, running_digest
+from engine.core.types import Instrument, TimeInForce
+from engine.loop import Loop
+from engine.market.exchange import Exchange
+from engine.market.ledger import FeeSchedule
+from engine.market.orders import ExecutionReport, ReportKind
+from engine.market.risk import RiskLimits
+from engine.market.tape import Trade
 from tests.market.oracle import ListMarket, Outcome
 
 ACCOUNTS = range(4)
 """0 is HISTORY, which may trade with itself."""
-FINAL = {ReportKind.CANCELLED, ReportKind.FILLED, ReportKind.REJECTED}
+KINDS = ReportKind
+UNDER_WAY, RESTING, LESS, GONE, REFUSED = STATES = ("under way", "resting", "with less", "gone", "refused")
+EDGES: dict[tuple[str, str], str] = {
+    (UNDER_WAY, KINDS.ACCEPTED): RESTING,
+    (UNDER_WAY, KINDS.PARTIALLY_FILLED): LESS,
+    (UNDER_WAY, KINDS.FILLED): GONE,
+    (UNDER_WAY, KINDS.CANCELLED): GONE,
+    (UNDER_WAY, KINDS.REJECTED): REFUSED,
+    **{
+        (state, kind): after
+        for state in (RESTING, LESS)
+        for kind, after in (
+            (KINDS.PARTIALLY_FILLED, LESS),
+            (KINDS.FILLED, GONE),
+            (KINDS.CANCELLED, GONE),
+            (KINDS.REPLACED, state),
+            (KINDS.REPLACE_REJECTED, state),
+        )
+    },
+}
+"""The state machine of engine/market/orders.py as its owner sees it: (state, report) -> state. An order
+that is accepted rests, though what it trades on arrival is reported in the same instant."""
+INSTRUMENT = Instrument("X", Decimal("0.01"), Decimal(1), "USD", 10)
+
+
+class LoopedExchange(Exchange):
+    """An exchange with nobody in it but who the test sends, and the loop that lets time pass there."""
+
+    def __init__(
+        self,
+        limits: RiskLimits = RiskLimits(),  # noqa: B008 - an immutable tuple
+        fees: FeeSchedule = FeeSchedule(),  # noqa: B008
+        accounts: int = 32,
+    ) -> None:
+        super().__init__(instrument=INSTRUMENT, fees=fees, limits=limits, accounts=accounts)
+        self.loop = Loop(self)
+
+    def settle(self, ns: int = 1_000) -> None:
+        """Lets time pass."""
+        self.loop.run_until(self.kernel.now_ns + ns)
+        self._check()
+
+    def listen(self, account: int) -> list[ExecutionReport]:
+        """What the account hears from now on."""
+        reports: list[ExecutionReport] = []
+        self.hear(account, reports.append)
+        return reports
+
+
+class Sent(NamedTuple):
+    """An order as it was sent."""
+
+    account: int
+    side: int
+    lots: int
 
 
 class CheckedMarket:
-    """Requests as on the engine, with `check` after each.
+    """Requests as on the exchange, with `check` after each.
 
     Orders to change are picked by number among those that rest.
     """
 
     def __init__(self) -> None:
-        self.events = bytearray()
-        self.log = EventLog(1)
-        self.log.sink = self.events.extend
-        self.book = ReferenceBook()
-        self.ledger = Ledger(FeeSchedule(maker_ppm=-7, taker_ppm=20))
-        self.engine = MatchingEngine(book=self.book, ledger=self.ledger, log=self.log)
+        self.exchange = LoopedExchange(fees=FeeSchedule(maker_ppm=-7, taker_ppm=20), accounts=len(ACCOUNTS))
+        self.book = self.exchange.book
+        self.log = self.exchange.log
+        self.ledger = self.exchange.ledger
         self.trades: list[Trade] = []
-        self.engine.on_trade.append(self.trades.append)
         self.reports: dict[int, list[ExecutionReport]] = {account: [] for account in ACCOUNTS}
         for account in ACCOUNTS:
-            self.engine.on_report[account] = self.reports[account].append
+            self.exchange.hear(account, self.reports[account].append)
         self.oracle = ListMarket()
         self.replica = ReferenceBook()
-        self.replica_events = 0
-        self.orders: dict[int, Order] = {}
+        self.events: list[np.ndarray] = []
+        self.orders: dict[int, Sent] = {}
         self.expected_lots: dict[int, int] = {}
         """Open lots of each order by its owner's reckoning: from its reports and its own requests."""
+        self.ordered_lots: dict[int, int] = {}
+        """Quantity of each order, as ordered and changed since."""
+        self.states: dict[int, str] = {}
+        """By its owner's reckoning, too."""
+        self.edges: Counter[tuple[str, str]] = Counter()
+        """Edges of the state machine that were taken."""
         self.reports_read = dict.fromkeys(ACCOUNTS, 0)
-        self.ended: set[int] = set()
-        self.now_ns = 0
 
-    def submit(self, account: int, side: int, price: int, lots: int, tif: TimeInForce) -> None:
-        self.now_ns += 1
-        order = Order(
-            order_id=len(self.orders) + 1,
-            account=account,
-            client_id=0,
-            side=side,
-            price_ticks=price,
-            qty_lots=lots,
-            time_in_force=tif,
+    def submit(self, account: int, side: int, price: int, lots: int, tif: TimeInForce) -> int:
+        """An order that arrives; its id."""
+        order_id = len(self.orders) + 1
+        self.orders[order_id] = Sent(account, side, lots)
+        self.expected_lots[order_id] = self.ordered_lots[order_id] = lots
+        self.states[order_id] = UNDER_WAY
+        self._pass_time()
+        events, trades = self.log.count, len(self.trades)
+        given = self.exchange.enter(
+            account=account, side=side, price_ticks=price, qty_lots=lots, time_in_force=tif
         )
-        self.orders[order.order_id] = order
-        self.expected_lots[order.order_id] = lots
-        before, events = len(self.trades), self.log.count
-        self.engine.submit(self.now_ns, order)
-        outcome = self.oracle.submit(order.order_id, account, side, price, lots, tif)
-        self._compare_fills(order, outcome, before)
-        traded = sum(trade.qty_lots for trade in self.trades[before:])
+        assert given == order_id
+        outcome = self.oracle.submit(order_id, account, side, price, lots, tif)
+        self.check()
+        self._compare_fills(order_id, outcome, trades)
+        traded = sum(trade.qty_lots for trade in self.trades[trades:])
         if outcome.rejected:
-            assert order.status is OrderStatus.REJECTED
+            assert self.states[order_id] == REFUSED
             assert self.log.count == events, "a rejected order changed the book"
         elif outcome.rests:
-            assert order.status is (OrderStatus.PARTIALLY_FILLED if traded else OrderStatus.OPEN)
+            assert self.states[order_id] == (LESS if traded else RESTING)
         else:
-            assert order.status is (OrderStatus.CANCELLED if outcome.left else OrderStatus.FILLED)
+            assert self.states[order_id] == GONE
+            assert self.last_report(order_id).kind == (KINDS.CANCELLED if outcome.left else KINDS.FILLED)
         if tif == TimeInForce.FOK:
             assert traded in (0, lots), "a fill-or-kill order traded in part"
         if tif == TimeInForce.POST_ONLY:
             assert traded == 0, "a post-only order traded on arrival"
-        self.check()
-
-    def _compare_fills(self, taker: Order, outcome: Outcome, trades_before: int) -> None:
-        trades = self.trades[trades_before:]
-        expected = [
-            (self.orders[maker].account, taker.account, price, lots) for maker, price, lots in outcome.fills
-        ]
-        assert [(t.maker, t.aggressor, t.price_ticks, t.qty_lots) for t in trades] == expected
-        assert all(t.aggressor_side == taker.side for t in trades)
-        for order_id in outcome.self_cancelled:
-            assert self.orders[order_id].status is OrderStatus.CANCELLED
-
-    def _pick(self, number: int) -> int:
-        return self.oracle.orders[number % len(self.oracle.orders)].order_id
+        return order_id
 
     def cancel(self, pick: int, lots: int) -> None:
-        self.now_ns += 1
+        """Cancels lots (0 = all) of an order that rests."""
+        self._pass_time()
         order_id = self._pick(pick)
         resting = self.oracle.find(order_id).lots
-        removed = self.engine.cancel(self.now_ns, order_id, lots)
-        assert removed == (lots if 0 < lots < resting else resting)
+        self.exchange.cancel_now(account=self.orders[order_id].account, order_id=order_id, qty_lots=lots)
         if 0 < lots < resting:
             self.expected_lots[order_id] -= lots
+            self.ordered_lots[order_id] -= lots
+            assert self.last_report(order_id).kind == KINDS.REPLACED
+        else:
+            assert self.last_report(order_id).reason == "by_owner"
         self.oracle.cancel(order_id, lots)
         self.check()
 
     def replace(self, pick: int, price: int, lots: int) -> None:
-        self.now_ns += 1
+        """Gives an order that rests another price and open quantity."""
+        self._pass_time()
         order_id = self._pick(pick)
-        before = self.log.digest
-        trades = len(self.trades)
-        replaced = self.engine.replace(self.now_ns, order_id, price_ticks=price, qty_lots=lots)
+        digest, trades = self.log.digest, len(self.trades)
+        self.exchange.replace_now(
+            account=self.orders[order_id].account, order_id=order_id, price_ticks=price, qty_lots=lots
+        )
+        resting = self.oracle.find(order_id).lots
         outcome = self.oracle.replace(order_id, price, lots)
-        assert replaced is (outcome is not None)
+        if outcome is not None:
+            self.ordered_lots[order_id] += lots - resting
+        self.check()
         if outcome is None:
-            assert self.log.digest == before
+            assert self.log.digest == digest
+            assert self.last_report(order_id).kind == KINDS.REPLACE_REJECTED
         else:
-            self._compare_fills(self.orders[order_id], outcome, trades)
+            self._compare_fills(order_id, outcome, trades)
+
+    def cancel_all(self, account: int) -> None:
+        """Cancels what an account has resting."""
+        self._pass_time()
+        for order_id, order in self.exchange.open_orders(account).items():
+            self.exchange.cancel_now(account=account, order_id=order_id, qty_lots=order.remaining_lots)
+            self.oracle.cancel(order_id, 0)
+        assert not self.exchange.open_order_count(account)
         self.check()
 
     def touch_what_is_not_there(self, order_id: int) -> None:
-        before = self.log.digest
-        assert self.engine.cancel(self.now_ns, order_id) == 0
-        assert not self.engine.replace(self.now_ns, order_id, price_ticks=100, qty_lots=1)
-        assert self.log.digest == before
+        """Requests for what does not rest, and for what belongs to another."""
+        before = self.log.digest, self.log.count
+        others = [(order.account, order.order_id) for order in self.oracle.orders[:1]]
+        for account, target in [(1, order_id), *(((account + 1) % 4, owned) for account, owned in others)]:
+            self.exchange.cancel_now(account=account, order_id=target)
+            self.exchange.replace_now(account=account, order_id=target, price_ticks=100, qty_lots=1)
+            refusal = self.reports[account][-1]
+            assert (refusal.kind, refusal.reason) == (KINDS.REPLACE_REJECTED, "unknown_order")
+            self._note_report(account, refusal)
+        assert (self.log.digest, self.log.count) == before
+        self.check()
+
+    def last_report(self, order_id: int) -> ExecutionReport:
+        """The last that was heard of an order."""
+        reports = self.reports[self.orders[order_id].account]
+        return next(report for report in reversed(reports) if report.order_id == order_id)
 
     def check(self) -> None:
         """Everything that must hold after each request."""
+        self.trades += self.exchange.tape.since(len(self.trades))
+        self.exchange._check()
         self._the_book_is_the_one_that_the_events_build()
         self._every_queue_is_that_of_the_oracle()
-        self._the_book_is_sound_and_never_crossed()
-        self._the_ledger_is_balanced()
-        self._live_orders_are_exactly_those_in_the_book()
+        self._every_trade_is_booked()
         self._reports_tell_the_whole_story_without_gaps()
+        self._live_orders_are_exactly_those_in_the_book()
 
     def finish(self) -> None:
-        """What is compared once: the hot book over all events, and the fees over all reports."""
-        hot = HotBook()
-        hot.apply(np.frombuffer(bytes(self.events), EVENT_DTYPE))
-        assert hot.digest() == self.book.digest()
+        """What is compared once: a book built from the whole log, its digest, and the fees."""
+        events = np.concatenate([self.log.since(self.log.count), *self.events])
+        assert len(events) == self.log.count
+        assert running_digest(events) == self.log.digest
+        rebuilt = reconstruct(events)
+        assert rebuilt is not None
+        assert rebuilt.digest_at(rebuilt.end) == self.book.digest()
         charged = sum(r.fee for reports in self.reports.values() for r in reports)
         assert charged == sum(entry.fees for entry in self.ledger.accounts().values())
 
+    def _pass_time(self) -> None:
+        self.exchange.market.now_ns += 1
+
+    def _pick(self, number: int) -> int:
+        return self.oracle.orders[number % len(self.oracle.orders)].order_id
+
+    def _compare_fills(self, taker: int, outcome: Outcome, trades_before: int) -> None:
+        account, side, _ = self.orders[taker]
+        trades = self.trades[trades_before:]
+        expected = [
+            (self.orders[maker].account, account, price, lots) for maker, price, lots in outcome.fills
+        ]
+        assert [(t.maker, t.aggressor, t.price_ticks, t.qty_lots) for t in trades] == expected
+        assert all(t.aggressor_side == side and t.time_ns == self.exchange.market.now_ns for t in trades)
+        for order_id in outcome.self_cancelled:
+            assert self.last_report(order_id).reason == "self_trade_prevented"
+
     def _the_book_is_the_one_that_the_events_build(self) -> None:
-        fresh = np.frombuffer(bytes(self.events), EVENT_DTYPE)[self.replica_events :]
+        fresh = self.log.since(sum(map(len, self.events)))
         self.replica.apply(fresh)
-        self.replica_events += len(fresh)
+        self.events.append(fresh)
         assert self.replica.digest() == self.book.digest()
         for side in (0, 1):
             levels = self.book.levels(side)
@@ -158,55 +256,60 @@ class CheckedMarket:
             prices = [level.price_ticks for level in self.book.levels(side)]
             assert prices == self.oracle.prices(side)
             for price in prices:
-                queue = [(i, self.book.quantity(i)) for i in self.book.orders_at(side, price)]
+                queue = [(i, self._lots(i)) for i in self.book.orders_at(side, price)]
                 assert queue == self.oracle.queue(side, price)
 
-    def _the_book_is_sound_and_never_crossed(self) -> None:
-        self.book._check()
-        assert not self.book.crossed
+    def _lots(self, order_id: int) -> int:
+        found = self.book.order(order_id)
+        assert found is not None
+        return found[2]
 
-    def _the_ledger_is_balanced(self) -> None:
-        self.ledger.check()
+    def _every_trade_is_booked(self) -> None:
         traded = sum(trade.qty_lots for trade in self.trades)
         assert sum(e.bought_lots for e in self.ledger.accounts().values()) == traded
+        assert [trade.trade_id for trade in self.trades] == list(range(1, len(self.trades) + 1))
 
     def _live_orders_are_exactly_those_in_the_book(self) -> None:
-        live = self.engine.orders
+        live = {i: order for account in ACCOUNTS for i, order in self.exchange.open_orders(account).items()}
         assert len(live) == self.book.order_count
         for order_id, order in live.items():
+            sent = self.orders[order_id]
+            assert (order.account, order.side) == (sent.account, sent.side)
+            assert order.qty_lots == self.ordered_lots[order_id]
             assert self.book.order(order_id) == (order.side, order.price_ticks, order.remaining_lots)
-            assert order.status in (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
-            assert order.qty_lots >= order.remaining_lots > 0
-            assert self.engine.open_orders(order.account)[order_id] is order
-        assert sum(len(self.engine.open_orders(account)) for account in ACCOUNTS) == len(live)
+            assert self.exchange.order(order_id) == order
+        resting = {i: self.expected_lots[i] for i, state in self.states.items() if state in (RESTING, LESS)}
+        assert resting == {order_id: order.remaining_lots for order_id, order in live.items()}
 
     def _reports_tell_the_whole_story_without_gaps(self) -> None:
         for account, reports in self.reports.items():
             for report in reports[self.reports_read[account] :]:
-                self.reports_read[account] += 1
-                assert report.sequence == self.reports_read[account]
-                assert report.account == account
+                self._note_report(account, report)
                 self._follow(report)
-        for order_id, order in self.orders.items():
-            is_over = order.status in (OrderStatus.CANCELLED, OrderStatus.FILLED, OrderStatus.REJECTED)
-            assert (order_id in self.ended) is is_over
-            if not is_over:
-                assert self.expected_lots[order_id] == order.remaining_lots
+
+    def _note_report(self, account: int, report: ExecutionReport) -> None:
+        self.reports_read[account] += 1
+        assert report.sequence == self.reports_read[account]
+        assert (report.account, report.time_ns) == (account, self.exchange.market.now_ns)
 
     def _follow(self, report: ExecutionReport) -> None:
         order_id = report.order_id
-        assert order_id not in self.ended, "a report after the last one"
-        if report.kind in (ReportKind.PARTIALLY_FILLED, ReportKind.FILLED):
+        edge = self.states[order_id], report.kind
+        assert edge in EDGES, "an edge that is not drawn"
+        self.edges[edge] += 1
+        self.states[order_id] = EDGES[edge]
+        if report.kind in (KINDS.PARTIALLY_FILLED, KINDS.FILLED):
             assert report.filled_lots_last > 0
             assert report.fill_price_ticks > 0
             self.expected_lots[order_id] -= report.filled_lots_last
         else:
             assert (report.filled_lots_last, report.fill_price_ticks, report.fee) == (0, 0, 0)
-        if report.kind == ReportKind.REPLACED:
+        if report.kind == KINDS.REPLACED:
             self.expected_lots[order_id] = report.remaining_lots
-        if report.kind != ReportKind.CANCELLED:
-            assert (report.remaining_lots == 0) is (report.kind == ReportKind.FILLED)
-        assert (report.reason != "") is (report.kind in (ReportKind.CANCELLED, ReportKind.REJECTED))
+        if report.kind != KINDS.CANCELLED:
+            assert (report.remaining_lots == 0) is (report.kind == KINDS.FILLED)
+        ends_with_reason = (KINDS.CANCELLED, KINDS.REJECTED, KINDS.REPLACE_REJECTED)
+        assert (report.reason != "") is (report.kind in ends_with_reason)
         assert report.remaining_lots == self.expected_lots[order_id]
-        if report.kind in FINAL:
-            self.ended.add(order_id)
+        assert report.qty_lots == self.ordered_lots[order_id]
+        assert report.side == self.orders[order_id].side

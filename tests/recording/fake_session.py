@@ -123,13 +123,20 @@ class FakeHost:
         self.recorder: Recorder | None = None
         self._storms_seen = 0
 
-    def put(self, command: Command) -> None:
-        stamped = command._replace(time_ns=self.session.now_ns, sequence=self.session.input_count + 1)
-        self.inputs.append(stamped)
+    def put(self, *commands: Command) -> None:
+        """Inputs of one turn: all are taken and committed before the first is accepted."""
+        first = self.session.input_count + 1
+        stamped = [
+            command._replace(time_ns=self.session.now_ns, sequence=first + number)
+            for number, command in enumerate(commands)
+        ]
+        self.inputs += stamped
         if self.recorder is not None:
-            self.recorder.on_command(stamped)
+            for command in stamped:
+                self.recorder.on_command(command)
             self.recorder.commit()
-        self.session.accept(stamped)
+        for command in stamped:
+            self.session.accept(command)
 
     def sample(self, equity: float | None) -> None:
         micro = 0 if equity is None else round(equity * 1_000_000)

@@ -14,7 +14,7 @@ from engine.core.types import StormKind
 from engine.journal import read_journal
 from engine.recording.recompute import take_checkpoint
 from engine.recording.recorder import TargetSummary
-from engine.recording.run_directory import RunDirectory, list_runs
+from engine.recording.run_directory import RESERVE_BYTES, RunDirectory, list_runs
 
 
 def read_lines(path):
@@ -141,7 +141,8 @@ def full_disk(descriptor, data):
 
 @pytest.mark.parametrize("module", [writer_module, rows_module])
 def test_a_full_disk_stops_the_recording_and_nothing_else(tmp_path, host, header, monkeypatch, module):
-    recorder = host.record(tmp_path, header)
+    heard = []
+    recorder = host.record(tmp_path, header, on_failure=heard.append)
     host.run(2 * NS_PER_S)
     monkeypatch.setattr(module, "write_all", full_disk)
     host.storm(StormKind.CRASH)
@@ -153,6 +154,7 @@ def test_a_full_disk_stops_the_recording_and_nothing_else(tmp_path, host, header
     verdict = host.stop()
     assert verdict.verdict == "TARGET_KILLED", "judged from what was heard, though not recorded"
     assert recorder.error == first_error
+    assert heard == [first_error], "told once"
     entry = list_runs(tmp_path)[0]
     assert (entry.state, entry.problem) == ("failed", first_error)
     contents = read_journal(entry.path / "journal")
@@ -162,11 +164,26 @@ def test_a_full_disk_stops_the_recording_and_nothing_else(tmp_path, host, header
 
 def test_a_disk_that_was_full_from_the_start_gives_a_recorder_in_error(tmp_path, host, header, monkeypatch):
     monkeypatch.setattr(writer_module, "write_all", full_disk)
-    recorder = host.record(tmp_path, header)
+    heard = []
+    recorder = host.record(tmp_path, header, on_failure=heard.append)
     assert "No space left" in recorder.error
+    assert heard == [recorder.error]
+    assert list(tmp_path.iterdir()) == [], "what could not begin leaves nothing behind"
     host.run(NS_PER_S)
     host.sample(990.0)
     assert host.stop().delta == -10.0
+
+
+def test_room_for_the_last_word_is_kept_while_recording_and_given_back(tmp_path, host, header):
+    recorder = host.record(tmp_path, header, fsync="os")
+    run = RunDirectory(tmp_path / recorder.run_id)
+    assert run.reserve_path.stat().st_size == RESERVE_BYTES
+    host.run(NS_PER_S)
+    host.stop()
+    assert sorted(path.name for path in run.path.iterdir()) == [
+        "events.jsonl", "journal", "run.yaml", "ticks.jsonl"
+    ]  # fmt: skip
+    assert run.read_summary()["fsync"] == "os"
 
 
 def test_runs_that_cannot_be_created_give_a_recorder_in_error(tmp_path, host, header):

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from desk.reports import runs_table, runs_text
 from engine.core.errors import DataError, RunNotFound, UsageError
 from engine.recording.run_directory import (
     RunDirectory,
@@ -13,6 +14,7 @@ from engine.recording.run_directory import (
     resolve_run_id,
     runs_root,
 )
+from tests.journal.journal_data import sample_commands, write_journal
 
 WALL_NS = 1_767_323_045_678_000_000
 RUN_ID = "2026-01-02T03-04-05Z"
@@ -106,6 +108,29 @@ def test_a_run_whose_process_is_gone_was_interrupted(tmp_path):
     run = make_run(tmp_path, RUN_ID, state="recording")
     run.journal_path.mkdir()
     assert [entry.state for entry in list_runs(tmp_path)] == ["interrupted"]
+
+
+def test_a_run_cut_off_within_a_record_says_how_much_is_left_out(tmp_path):
+    run = make_run(tmp_path, RUN_ID, state="recording")
+    write_journal(run.journal_path, list(sample_commands(5)), finished=False)
+    assert list_runs(tmp_path)[0].problem is None
+    segment = next(run.journal_path.iterdir())
+    whole = segment.stat().st_size
+    with segment.open("ab") as file:
+        file.write(bytes(33))
+    (entry,) = list_runs(tmp_path)
+    assert (entry.state, entry.problem) == (
+        "interrupted",
+        f"{segment}: torn tail, 33 bytes cut off at byte {whole}",
+    )
+    text = runs_text(runs_table(tmp_path))
+    assert "interrupted" in text
+    assert entry.problem in text
+    with segment.open("ab") as file:
+        file.write(b"nonsense")
+    assert list_runs(tmp_path)[0].problem.startswith(f"{segment}: damaged at byte {whole}: ")
+    segment.unlink()
+    assert "first segment is missing" in list_runs(tmp_path)[0].problem
 
 
 def test_no_directory_has_no_runs(tmp_path):

@@ -9,9 +9,12 @@ import pytest
 from engine.agents.registry import ARCHETYPES
 from engine.core.clock import NS_PER_S
 from engine.core.errors import ScenarioError, UsageError
-from engine.scenarios import history_scenario, list_scenarios, load_scenario, parse_scenario
+from engine.scenarios import history_scenario, list_scenarios, load_scenario, loader, parse_scenario
 from engine.scenarios.loader import MAX_AGENTS
 from engine.session import Session, SessionConfig
+from tests.paths import running
+
+pytestmark = pytest.mark.usefixtures("machine_code")
 
 GOOD = """
 name = "tiny"
@@ -48,11 +51,14 @@ count = 1
 """
 
 
+PRESETS = ["balanced", "institutional", "minimal", "rmsc04", "stress_test"]
+
+
 def test_the_presets_are_those_of_the_contract():
-    assert list_scenarios() == ["balanced", "institutional", "minimal", "stress_test"]
+    assert list_scenarios() == PRESETS
 
 
-@pytest.mark.parametrize("name", ["balanced", "institutional", "minimal", "stress_test"])
+@pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_makes_a_market_that_trades(name):
     session = Session(SessionConfig(load_scenario(name)))
     session.advance(5 * NS_PER_S)
@@ -61,7 +67,8 @@ def test_every_preset_makes_a_market_that_trades(name):
     assert view.bids[0].price_ticks < view.asks[0].price_ticks
     assert view.trade_count > 0
     assert view.kpis.mid_ticks is not None
-    assert {agent.name for agent in view.agents} >= {"noise-1", "value-1", "momentum-1", "maker-1"}
+    maker = "adaptive-1" if name == "rmsc04" else "maker-1"
+    assert {agent.name for agent in view.agents} >= {"noise-1", "value-1", "momentum-1", maker}
     session.exchange.ledger.check()
 
 
@@ -162,6 +169,10 @@ def test_a_mistake_is_refused_with_the_name_of_its_key(good, bad, names):
         ("momentum", "fast = 1.1", "fast"),
         ("twap", "slice_s = 0.0", "slice_s"),
         ("twap", "slice_s = inf", "slice_s"),
+        ("adaptive", "pov = 1.1", "pov"),
+        ("adaptive", "spread_alpha = 1.1", "spread_alpha"),
+        ("adaptive", "level_spacing = 1.1", "level_spacing"),
+        ("adaptive", "levels = 201", "levels"),
     ],
 )
 def test_a_value_that_would_stop_or_flood_the_market_is_refused(kind, params, name):
@@ -193,6 +204,25 @@ def test_the_smallest_legal_value_of_every_parameter_runs(kind, key, value):
     session.exchange.ledger.check()
 
 
+def greatest_values() -> list[tuple[str, str, int | float]]:
+    """(kind, key, greatest legal value) of every parameter of every agent."""
+    return [
+        (kind, key, type(default)(loader._RANGES.get(key, loader._ANY)[1]))
+        for kind, archetype in ARCHETYPES.items()
+        for key, default in archetype.params._field_defaults.items()
+    ]
+
+
+@pytest.mark.parametrize(("kind", "key", "value"), greatest_values())
+def test_the_greatest_legal_value_of_every_parameter_runs(kind, key, value):
+    """Interpreted, where a number that does not fit is an error."""
+    text = f'{GOOD}[[agents]]\nkind = "{kind}"\ncount = 2\nparams = {{ {key} = {value} }}\n'
+    with running("interpreted"):
+        session = Session(SessionConfig(parse_scenario(text, where="mine.toml")))
+        session.advance(NS_PER_S // 10)
+        session.exchange.ledger.check()
+
+
 def test_agents_need_a_fundamental():
     text = GOOD[: GOOD.index("[fundamental]")] + GOOD[GOOD.index("[thresholds]") :]
     with pytest.raises(ScenarioError, match="fundamental"):
@@ -201,7 +231,7 @@ def test_agents_need_a_fundamental():
 
 @pytest.mark.parametrize("name", ["nowhere", "nowhere.toml", "history", "", "balanced.txt", "../balanced"])
 def test_an_unknown_scenario_is_refused_with_the_names_that_exist(name):
-    with pytest.raises(ScenarioError, match="balanced, institutional, minimal, stress_test"):
+    with pytest.raises(ScenarioError, match="balanced, institutional, minimal, rmsc04, stress_test"):
         load_scenario(name)
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from engine.core.clock import NS_PER_S
 from engine.core.types import Account, StormKind
 from engine.inputs import storm_command
-from engine.market.matching import Trade
+from engine.market.tape import Trade
 from engine.scenarios import load_scenario
 from engine.session import Session, SessionConfig
 from engine.storms import StormRequest
@@ -49,8 +49,8 @@ def observe(
     session = Session(SessionConfig(load_scenario(scenario), seed, target_agent=True))
     attacker = -1 if kind is None else Account.FIRST_STORM + kind
     taken: list[Trade] = []
-    session.exchange.matching.on_trade.append(lambda t: taken.append(t) if t.aggressor == attacker else None)
     session.advance(START_NS)
+    seen = session.exchange.trade_count
     cancels_before = session.exchange.log.by_type[2]
     if kind is not None:
         request = StormRequest(kind, severity, DURATION_NS / NS_PER_S)
@@ -60,6 +60,8 @@ def observe(
     depths: list[int] = []
     while session.now_ns < START_NS + DURATION_NS:
         session.advance(session.now_ns + STEP_NS)
+        taken += [t for t in session.exchange.tape.since(seen) if t.aggressor == attacker]
+        seen = session.exchange.trade_count
         sample = session.analytics.latest
         assert sample is not None
         depths.append(sample.bid_depth_lots + sample.ask_depth_lots)
@@ -68,6 +70,8 @@ def observe(
     cancels = session.exchange.log.by_type[2] - cancels_before
     while session.now_ns < END_NS:
         session.advance(session.now_ns + STEP_NS)
+        taken += [t for t in session.exchange.tape.since(seen) if t.aggressor == attacker]
+        seen = session.exchange.trade_count
         mids.append((session.now_ns, _mid(session)))
     window = [mid for time_ns, mid in mids if time_ns <= START_NS + DURATION_NS]
     session.exchange.ledger.check()

@@ -58,7 +58,7 @@ def test_severity_nought_changes_no_event(kind, severity, calm_digests):
     session = stormed(kind, severity=severity)
     assert (session.event_digest, session.book_digest()) == calm_digests
     assert causes(session) == [(kind, "start"), (kind, "expired")]
-    assert session.exchange.orders_sent.get(Account.FIRST_STORM + kind, 0) == 0
+    assert session.exchange.orders_sent(Account.FIRST_STORM + kind) == 0
 
 
 @EVERY_KIND
@@ -66,12 +66,12 @@ def test_a_storm_is_real_orders_of_an_account_in_the_ledger(kind, calm_digests):
     session = stormed(kind, severity=1.0)
     account = Account.FIRST_STORM + kind
     assert session.event_digest != calm_digests[0]
-    assert session.exchange.orders_sent[account] > 0
-    session.exchange.ledger.check()
+    assert session.exchange.orders_sent(account) > 0
+    session.exchange._check()
     if kind is not StormKind.PHANTOM:  # what it shows is not meant to trade
         assert account in session.exchange.ledger.accounts()
     view = next(v for v in session.market_view().storms if v.kind == kind)
-    assert view.orders_sent == session.exchange.orders_sent[account]
+    assert view.orders_sent == session.exchange.orders_sent(account)
     assert view.position_lots == session.exchange.ledger.position(account)
 
 
@@ -79,12 +79,12 @@ def test_a_storm_is_real_orders_of_an_account_in_the_ledger(kind, calm_digests):
 def test_after_its_natural_end_nothing_of_it_rests_or_acts(kind):
     session = stormed(kind, severity=1.0, until_s=0.001 + 2 + 5 + 0.001)
     account = Account.FIRST_STORM + kind
-    sent = session.exchange.orders_sent[account]
+    sent = session.exchange.orders_sent(account)
     assert not session.storms.active
-    assert not session.exchange.matching.open_orders(account)
+    assert not session.exchange.open_orders(account)
     session.advance(session.now_ns + 2 * NS_PER_S)
-    assert session.exchange.orders_sent[account] == sent
-    assert not session.exchange.matching.open_orders(account)
+    assert session.exchange.orders_sent(account) == sent
+    assert not session.exchange.open_orders(account)
 
 
 @EVERY_KIND
@@ -97,7 +97,7 @@ def test_a_stopped_storm_takes_its_orders_with_it(kind):
     stop(session, kind)
     session.advance(session.now_ns + NS_PER_MS)
     assert not session.storms.active
-    assert not session.exchange.matching.open_orders(Account.FIRST_STORM + kind)
+    assert not session.exchange.open_orders(Account.FIRST_STORM + kind)
     assert causes(session) == [(kind, "start"), (kind, "stopped")]
 
 
@@ -152,13 +152,13 @@ def test_all_five_run_side_by_side_and_stop_together():
         start(session, kind, 0.5, duration_s=20)
     session.advance(START_NS + 2 * NS_PER_S)
     assert list(session.storms.active) == KINDS
-    session.exchange.ledger.check()
+    session.exchange._check()
     stop(session)
     session.advance(session.now_ns + NS_PER_MS)
     assert not session.storms.active
     assert [cause for _, cause in causes(session)] == ["start"] * 5 + ["stopped"] * 5
     attackers = [Account.FIRST_STORM + kind for kind in KINDS]
-    assert not any(session.exchange.matching.open_orders(account) for account in attackers)
+    assert not any(session.exchange.open_orders(account) for account in attackers)
 
 
 def test_stopping_what_does_not_run_does_nothing():
@@ -175,13 +175,17 @@ def test_stopping_what_does_not_run_does_nothing():
 
 def test_storms_survive_an_empty_market():
     session = market("minimal")
-    for order_id in list(session.exchange.matching.orders):
-        session.exchange.matching.cancel(0, order_id)
+    session.advance(NS_PER_S)
+    exchange = session.exchange
+    for account in range(len(exchange.market.accounts)):
+        for order_id in exchange.open_orders(account):
+            exchange.cancel_now(account=account, order_id=order_id)
+    assert exchange.best_bid is exchange.best_ask is None
     for kind in KINDS:
         start(session, kind, 1.0)
-    session.advance(7 * NS_PER_S)
+    session.advance(8 * NS_PER_S)
     assert not session.storms.active
-    session.exchange.ledger.check()
+    session.exchange._check()
 
 
 def test_the_deck_refuses_what_is_out_of_range():

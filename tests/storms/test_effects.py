@@ -7,6 +7,7 @@ from statistics import mean
 
 import pytest
 
+from engine.arena.machine import load
 from engine.core.types import StormKind
 from tests.storms.effects import Observed, effect, observe
 
@@ -29,6 +30,10 @@ RECOVERED_BPS = 10.0
 Case = tuple[int, StormKind | None, float]
 
 
+def _load_machine_code() -> None:
+    load()
+
+
 def _observe(case: Case) -> tuple[Case, Observed]:
     return case, observe(*case)
 
@@ -38,7 +43,7 @@ def observed() -> dict[Case, Observed]:
     cases: list[Case] = [(seed, None, 0.0) for seed in SEEDS]
     cases += [(seed, kind, severity) for kind in StormKind for severity in SEVERITIES for seed in SEEDS]
     cases += [(seed, StormKind.CRASH, 0.9) for seed in SEEDS]
-    with get_context("spawn").Pool(2) as pool:
+    with get_context("spawn").Pool(2, _load_machine_code) as pool:
         return dict(pool.map(_observe, cases, chunksize=4))
 
 

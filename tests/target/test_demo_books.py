@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from fractions import Fraction
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.market.ledger import MICRO, FeeSchedule, Ledger
+from engine.core.types import Instrument
+from engine.market.exchange import Exchange
+from engine.market.ledger import MICRO, FeeSchedule
 from engine.target.demo_books import DemoBooks
 
 
@@ -109,15 +112,17 @@ FILLS = st.lists(
 @given(FILLS)
 def test_the_books_agree_with_the_ledger_to_the_last_digit(fills: list[tuple[int, int, int, int]]) -> None:
     books, fee_ppm = opened(), 20
-    ledger = Ledger(FeeSchedule(maker_ppm=fee_ppm, taker_ppm=0))
+    instrument = Instrument("ACME", Decimal("0.01"), Decimal(1), "USD", 1)
+    exchange = Exchange(instrument=instrument, fees=FeeSchedule(maker_ppm=fee_ppm, taker_ppm=0))
+    ledger = exchange.ledger
     for traded_lots, price_ticks, _, twice_mid_ticks in fills:
-        fee, _ = ledger.execute(
-            maker=2,
-            taker=9,
-            taker_side=1 if traded_lots > 0 else 0,
-            price_ticks=price_ticks,
-            qty_lots=abs(traded_lots),
-        )
+        side = 0 if traded_lots > 0 else 1
+        before = ledger.entry(2).fees
+        for account, order_side in ((2, side), (9, 1 - side)):
+            exchange.enter(
+                account=account, side=order_side, price_ticks=price_ticks, qty_lots=abs(traded_lots)
+            )
+        fee = ledger.entry(2).fees - before
         books.fill(traded_lots=traded_lots, price_ticks=price_ticks, fee=fee)
         books.mark(twice_mid_ticks)
         profit = ledger.equity(2, twice_mid_ticks) * Fraction("0.01")

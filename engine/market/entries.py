@@ -1,0 +1,194 @@
+"""How Python enters the market's kernels: each entry does one thing, or nothing at all for want of room.
+
+A kernel never allocates. Before each thing it does, it looks whether everything fits that one thing can
+need; where it does not, the entry returns NO_ROOM, the caller (exchange.py) grows the tables and asks
+again.
+"""
+
+from __future__ import annotations
+
+from engine.arena.functions import entry, inlined
+from engine.book.kernels import room
+from engine.core.types import Account, EventType
+from engine.market.actions import arrive, best_ask, best_bid, new_message, schedule, send, send_request
+from engine.market.feed import add_trade, publish
+from engine.market.records import Due, Market, OrderRow
+
+__all__ = [
+    "IN_THE_PAST",
+    "NO_ROOM",
+    "SPARE_MESSAGES",
+    "best_price_of",
+    "enter_order",
+    "enter_request",
+    "has_room",
+    "list_orders",
+    "print_trade",
+    "schedule_python",
+    "send_order",
+    "send_request_from",
+]
+
+NO_ROOM = -1
+IN_THE_PAST = -2
+SPARE_MESSAGES = 16_384
+"""Messages and heap entries that are free whenever an agent acts: more than any one wake-up sends (cancels
+of at most MAX_OPEN_ORDERS, and two orders a level of at most 200 levels)."""
+_PYTHON = int(Due.PYTHON)
+_ORDER = int(Due.ORDER)
+_PRINT = int(EventType.PRINT)
+_HISTORY = int(Account.HISTORY)
+
+
+@inlined
+def has_room(market: Market) -> bool:
+    """Whether whatever comes next surely fits.
+
+    One arrival can rest one order, fill each resting order once, and so trade and report as often as
+    there are orders.
+    """
+    fills = market.book.live_orders + 1
+    return (
+        room(market.book) > 0
+        and market.waiting + SPARE_MESSAGES <= len(market.heap)
+        and market.live_messages + SPARE_MESSAGES < len(market.messages)
+        and market.trade_count - market.trades_taken + fills <= len(market.trades)
+        and market.report_count - market.reports_taken + 2 * fills + 2 <= len(market.reports)
+    )
+
+
+@entry
+def send_order(
+    market_address: int,
+    account: int,
+    side: int,
+    price_ticks: int,
+    qty_lots: int,
+    time_in_force: int,
+    latency_ns: int,
+    client_id: int,
+) -> int:
+    """Sends an order. Returns its id, or NO_ROOM."""
+    market = Market.at(market_address)
+    if not has_room(market):
+        return NO_ROOM
+    return send(market, account, side, price_ticks, qty_lots, time_in_force, latency_ns, client_id)
+
+
+@entry
+def send_request_from(
+    market_address: int,
+    kind: int,
+    account: int,
+    order_id: int,
+    client_id: int,
+    price_ticks: int,
+    qty_lots: int,
+    latency_ns: int,
+) -> int:
+    """Sends a cancel, cancel-all or replace. Returns 0, or NO_ROOM."""
+    market = Market.at(market_address)
+    if not has_room(market):
+        return NO_ROOM
+    send_request(market, kind, account, order_id, client_id, price_ticks, qty_lots, latency_ns)
+    return 0
+
+
+@entry
+def enter_order(
+    market_address: int, account: int, side: int, price_ticks: int, qty_lots: int, time_in_force: int
+) -> int:
+    """An order that arrives at this very moment. Returns its id, or NO_ROOM."""
+    market = Market.at(market_address)
+    if not has_room(market):
+        return NO_ROOM
+    market.next_order_id += 1
+    slot = new_message(market)
+    order = market.messages[slot]
+    order.order_id = market.next_order_id
+    order.account = account
+    order.client_id = 0
+    order.side = side
+    order.time_in_force = time_in_force
+    order.price_ticks = price_ticks
+    order.qty_lots = qty_lots
+    order.remaining_lots = qty_lots
+    arrive(market, _ORDER, slot)
+    return market.next_order_id
+
+
+@entry
+def enter_request(
+    market_address: int, kind: int, account: int, order_id: int, price_ticks: int, qty_lots: int
+) -> int:
+    """A cancel, cancel-all or replace that arrives at this very moment. Returns 0, or NO_ROOM."""
+    market = Market.at(market_address)
+    if not has_room(market):
+        return NO_ROOM
+    slot = new_message(market)
+    request = market.messages[slot]
+    request.order_id = order_id
+    request.account = account
+    request.client_id = 0
+    request.price_ticks = price_ticks
+    request.qty_lots = qty_lots
+    request.remaining_lots = 0
+    request.side = 0
+    request.time_in_force = 0
+    arrive(market, kind, slot)
+    return 0
+
+
+@entry
+def schedule_python(market_address: int, time_ns: int, handle: int) -> int:
+    """Stops the kernel at time_ns with this handle. Returns 0, NO_ROOM, or IN_THE_PAST."""
+    market = Market.at(market_address)
+    if not has_room(market):
+        return NO_ROOM
+    if time_ns < market.now_ns:
+        return IN_THE_PAST
+    schedule(market, time_ns, _PYTHON, handle)
+    return 0
+
+
+@entry
+def print_trade(market_address: int, side: int, price_ticks: int, qty_lots: int) -> int:
+    """A historical trade that touched none of our book's orders (side = resting side)."""
+    market = Market.at(market_address)
+    if not has_room(market):
+        return NO_ROOM
+    publish(market, _PRINT, side, 0, price_ticks, qty_lots)
+    add_trade(market, price_ticks, qty_lots, 1 - side, _HISTORY, _HISTORY)
+    return 0
+
+
+@entry
+def list_orders(market_address: int, account: int, rows_address: int, length: int) -> int:
+    """Writes an account's resting orders, oldest first, into a table of OrderRow. Returns how many."""
+    market = Market.at(market_address)
+    rows = OrderRow.table(rows_address, length)
+    slot = market.accounts[account].first_order
+    count = 0
+    while slot != 0 and count < length:
+        ticket = market.tickets[slot]
+        resting = market.book.orders[slot]
+        level = market.book.levels[resting.level]
+        row = rows[count]
+        row.order_id = resting.order_id
+        row.account = ticket.account
+        row.client_id = ticket.client_id
+        row.side = level.side
+        row.price_ticks = level.price
+        row.qty_lots = ticket.qty_lots
+        row.remaining_lots = resting.qty
+        row.time_in_force = ticket.time_in_force
+        count += 1
+        slot = ticket.next
+    return count
+
+
+@entry
+def best_price_of(market_address: int, side: int) -> int:
+    """Best price of a side in ticks; 0 where it is empty."""
+    market = Market.at(market_address)
+    return best_bid(market) if side == 0 else best_ask(market)

@@ -1,0 +1,240 @@
+"""The state of one market, as records: what matching, kernel, ledger and gate work on.
+
+    Market ─► Book ─► orders, levels, ids          (engine/book/kernels.py)
+           ├► tickets    who owns a resting order; same slots as the book's orders
+           ├► accounts   ledger and open orders of everybody; the index is the account number
+           ├► heap       what will happen, by (time_ns, sequence)
+           ├► messages   orders and requests under way, and what they carry
+           ├► events, trades, reports      rings of what has happened
+           └► volume     traded lots by price
+
+Rings: row n of a ring of length L (a power of two) stands at n & (L - 1); a counter says how many there
+have been. Slot 0 of pools means "none". int64 everywhere; money is Wide.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from engine.arena.layout import Byte, Half, Record, Table, Wide, Word
+from engine.arena.memory import Arena
+from engine.arena.wordmap import MapEntry
+from engine.book.kernels import Book, Count, Event
+
+__all__ = [
+    "AccountRow",
+    "Due",
+    "HeapEntry",
+    "Market",
+    "MarketReader",
+    "Message",
+    "OrderRow",
+    "ReportRow",
+    "Ticket",
+    "TradeRow",
+]
+
+
+class Due(IntEnum):
+    """What a heap entry does when its time comes; `target` is a slot or number of the kind said."""
+
+    ORDER = 1
+    """An order arrives; target: its message."""
+    CANCEL = 2
+    """A cancel arrives (of qty lots; 0 = all); target: its message."""
+    CANCEL_ALL = 3
+    """A request to cancel all of an account; target: its message."""
+    REPLACE = 4
+    """A replace arrives; target: its message."""
+    WAKE = 5
+    """A built-in agent wakes; target: its number."""
+    SAMPLE = 6
+    """The features are sampled."""
+    PYTHON = 7
+    """Something that Python does; target: a handle that only Python understands."""
+
+
+class HeapEntry(Record):
+    """Something that will happen. Equal times run in the order of `sequence`."""
+
+    time_ns: Word
+    sequence: Word
+    kind: Half
+    target: Half
+
+
+class Message(Record):
+    """An order or a request on its way into the book; also the order while it trades on arrival."""
+
+    order_id: Word
+    account: Word
+    client_id: Word
+    price_ticks: Word
+    """0 = market."""
+    qty_lots: Word
+    remaining_lots: Word
+    side: Half
+    time_in_force: Half
+    next: Half
+    spare: Half
+
+
+class Ticket(Record):
+    """What the market knows of a resting order beside the book's row of the same slot."""
+
+    client_id: Word
+    qty_lots: Word
+    """As ordered."""
+    account: Half
+    time_in_force: Half
+    previous: Half
+    """Neighbours among the account's resting orders, which are linked oldest first."""
+    next: Half
+
+
+class AccountRow(Record):
+    """Ledger and open orders of one account. Money in millionths of tick-lots."""
+
+    cash: Wide
+    fees: Wide
+    position_lots: Word
+    fills: Word
+    aggressive_lots: Word
+    bought_lots: Word
+    sold_lots: Word
+    orders_sent: Word
+    reports: Word
+    """Execution reports so far."""
+    open_orders: Word
+    first_order: Half
+    """Oldest resting order; 0 = none."""
+    last_order: Half
+    opened: Byte
+    """Whether the account has ever traded."""
+    hears: Byte
+    """Whether its execution reports are written."""
+    killed: Byte
+    """Its kill switch."""
+
+
+class OrderRow(Record):
+    """A resting order, for readers; fields as in orders.Order."""
+
+    order_id: Word
+    account: Word
+    client_id: Word
+    side: Word
+    price_ticks: Word
+    qty_lots: Word
+    remaining_lots: Word
+    time_in_force: Word
+
+
+class TradeRow(Record):
+    """One execution with both owners: inside knowledge, not part of the public feed."""
+
+    trade_id: Word
+    time_ns: Word
+    price_ticks: Word
+    qty_lots: Word
+    aggressor_side: Half
+    aggressor: Half
+    maker: Half
+    spare: Half
+
+
+class ReportRow(Record):
+    """One execution report, as numbers; orders.py makes words of it."""
+
+    sequence: Word
+    time_ns: Word
+    client_id: Word
+    order_id: Word
+    price_ticks: Word
+    qty_lots: Word
+    filled_lots_last: Word
+    fill_price_ticks: Word
+    remaining_lots: Word
+    fee_ppm: Word
+    """Of this fill's notional."""
+    account: Half
+    kind: Byte
+    side: Byte
+    reason: Byte
+
+
+class Market(Record):
+    """One instrument's market. The rows and tables that it leads to live as long as it does."""
+
+    book: Book
+    now_ns: Word
+    processed: Word
+    """Heap entries that have run."""
+    sequence: Word
+    """Heap entries ever scheduled."""
+    waiting: Word
+    """Entries in the heap."""
+    heap: Table[HeapEntry]
+    messages: Table[Message]
+    used_messages: Word
+    free_message: Word
+    live_messages: Word
+    scratch: Message
+    """A resting order in the shape of an arriving one: what a report is made of."""
+    tickets: Table[Ticket]
+    accounts: Table[AccountRow]
+    next_order_id: Word
+    """Id that was given last."""
+    maker_ppm: Word
+    taker_ppm: Word
+    max_order_lots: Word
+    max_price_ticks: Word
+    max_open_orders: Word
+    passed: Word
+    """Orders that the gate let through."""
+    refused: Table[Count]
+    """Orders that it did not, by Reason."""
+    instrument_id: Word
+    event_count: Word
+    event_digest: Word
+    """Running digest of all public events; 64 bits, the sign unused."""
+    events_by_type: Table[Count]
+    events: Table[Event]
+    """Ring of public events."""
+    trade_count: Word
+    trades: Table[TradeRow]
+    """Ring of executions; as long as `tickets` at least, so one arrival's trades are all there."""
+    trades_taken: Word
+    """Executions that the analytics have seen."""
+    traded_lots: Word
+    """Lots of all executions."""
+    last_price_ticks: Word
+    """Of the last trade; 0 before the first."""
+    report_count: Word
+    reports_taken: Word
+    """Reports that Python has fetched."""
+    reports: Table[ReportRow]
+    """Ring of reports that Python has yet to fetch; four times as long as `tickets`."""
+    volume: Table[MapEntry]
+    """Price -> traded lots."""
+    volume_order: Table[Count]
+    """Ring of the prices in `volume`, first seen first."""
+    volume_first: Word
+    volume_last: Word
+    """The ring's ends: prices ever entered into `volume`, and those forgotten again."""
+    divergence_count: Word
+    divergence_lots: Word
+    """What others took of HISTORY's liquidity."""
+    first_divergence: TradeRow
+
+
+class MarketReader:
+    """Base of the classes through which Python reads a market; they hold no rows, only the arena."""
+
+    def __init__(self, arena: Arena) -> None:
+        self.arena = arena
+
+    @property
+    def market(self) -> Market:
+        """The root of the market's records."""
+        return self.arena.row("market", Market)

@@ -1,0 +1,135 @@
+"""What the rings of a market hold, for readers: public events, executions, execution reports.
+
+Readers take copies; they never write. Each ring says how much it keeps and what has left it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.arena.machine import live
+from engine.arena.memory import Arena, Rows
+from engine.core.types import EVENT_DTYPE
+from engine.market.feed import volume_at
+from engine.market.orders import KIND_CODES, REASON_CODES, ExecutionReport
+from engine.market.records import Market, MarketReader
+
+__all__ = ["EVENTS_KEPT", "EventLog", "Trade", "TradeTape", "take_reports"]
+
+EVENTS_KEPT = 16_384
+"""Public events kept for readers; older ones are only in the digest."""
+_MASK = 2**64 - 1
+_KINDS = [kind.value for kind in KIND_CODES]
+_REASONS = [reason.value for reason in REASON_CODES]
+
+
+class Trade(NamedTuple):
+    """One execution with both owners: inside knowledge, not part of the public feed."""
+
+    trade_id: int
+    """From 1."""
+    time_ns: int
+    price_ticks: int
+    qty_lots: int
+    aggressor_side: int
+    aggressor: int
+    maker: int
+
+
+class EventLog(MarketReader):
+    """The public events of a market."""
+
+    @property
+    def count(self) -> int:
+        """Events so far."""
+        return self.market.event_count
+
+    @property
+    def digest(self) -> int:
+        """Running digest over all events, from 0 (u64)."""
+        return self.market.event_digest & _MASK
+
+    @property
+    def by_type(self) -> list[int]:
+        """Events by type, index = EventType."""
+        counts: list[int] = self.arena.rows("events_by_type")["value"].tolist()
+        return counts
+
+    def recent(self, count: int) -> np.ndarray:
+        """The last `count` events (fewer if fewer are kept), oldest first: 1-d array of EVENT_DTYPE."""
+        return _last(self.arena.rows("events"), self.count, count).view(EVENT_DTYPE)
+
+    def since(self, number: int) -> np.ndarray:
+        """The events after the first `number`. They must still be kept."""
+        wanted = self.count - number
+        assert wanted <= EVENTS_KEPT, f"only {EVENTS_KEPT} of {wanted} events are kept"
+        return self.recent(wanted)
+
+    def statistics(self) -> dict[str, int]:
+        """Events so far, kept, and the limit of what is kept."""
+        return {"events": self.count, "kept": min(self.count, EVENTS_KEPT), "kept_limit": EVENTS_KEPT}
+
+
+class TradeTape(MarketReader):
+    """The executions of a market."""
+
+    def recent(self, count: int) -> list[Trade]:
+        """The last `count` executions (fewer if fewer are kept), oldest first."""
+        rows = _last(self.arena.rows("trades"), self.market.trade_count, count)
+        return [Trade(*row) for row in rows[list(Trade._fields)].tolist()]
+
+    def since(self, trade_id: int) -> list[Trade]:
+        """Executions after this one. They must still be kept: all of the last arrival are."""
+        wanted = self.market.trade_count - trade_id
+        assert wanted <= len(self.market.trades), "executions have left the ring"
+        return self.recent(wanted)
+
+    def volume(self, low_ticks: int, high_ticks: int) -> dict[int, int]:
+        """Traded lots by price, for prices in [low, high] that are remembered."""
+        market, prices = self.market, self.arena.rows("volume_order")["value"]
+        kept = prices[: min(market.volume_last, len(prices))]
+        inside = kept[(kept >= low_ticks) & (kept <= high_ticks)]
+        read, address = live(volume_at), market.address
+        return {price: read(address, price) for price in inside.tolist()}
+
+
+def take_reports(arena: Arena, market: Market) -> list[ExecutionReport]:
+    """The execution reports since the last call, oldest first; they leave the ring."""
+    waiting = market.report_count - market.reports_taken
+    if waiting == 0:
+        return []
+    rows = _last(arena.rows("reports"), market.report_count, waiting)
+    market.reports_taken = market.report_count
+    return [
+        ExecutionReport(
+            sequence=row["sequence"],
+            time_ns=row["time_ns"],
+            account=row["account"],
+            client_id=row["client_id"],
+            order_id=row["order_id"],
+            kind=_KINDS[row["kind"]],
+            side=row["side"],
+            price_ticks=row["price_ticks"],
+            qty_lots=row["qty_lots"],
+            filled_lots_last=row["filled_lots_last"],
+            fill_price_ticks=row["fill_price_ticks"],
+            remaining_lots=row["remaining_lots"],
+            reason=_REASONS[row["reason"]],
+            fee=row["filled_lots_last"] * row["fill_price_ticks"] * row["fee_ppm"],
+        )
+        for row in _dictionaries(rows)
+    ]
+
+
+def _last(ring: Rows, total: int, count: int) -> Rows:
+    """The last `count` rows of a ring into which `total` went; a copy, oldest first."""
+    count = max(0, min(count, total, len(ring)))
+    found: Rows = ring[np.arange(total - count, total) & (len(ring) - 1)]
+    return found
+
+
+def _dictionaries(rows: Rows) -> list[dict[str, int]]:
+    names = rows.dtype.names or ()
+    return [dict(zip(names, row, strict=True)) for row in rows.tolist()]

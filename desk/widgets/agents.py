@@ -81,31 +81,33 @@ def _name_style(palette: Palette, kind: str) -> Style:
 
 def fold(agents: tuple[AgentView, ...]) -> list[InventoryRow]:
     """Rows sorted by size of inventory; kinds with more than four accounts are summed into one row."""
-    counts: dict[str, int] = {}
+    kinds: dict[str, list[AgentView]] = {}
     for agent in agents:
-        counts[agent.kind] = counts.get(agent.kind, 0) + 1
-    rows: dict[str, InventoryRow] = {}
-    for agent in agents:
-        many = agent.kind not in PINNED and counts[agent.kind] > FOLD_ABOVE
-        if not many:
-            if agent.kind in PINNED and not (agent.position_lots or agent.pnl or agent.open_orders):
-                continue
-            rows[f"{agent.account}"] = InventoryRow(
-                agent.name, agent.kind, agent.position_lots, agent.pnl, agent.limit_lots
-            )
-            continue
-        key = f"kind {agent.kind}"
-        name = f"{agent.kind} ×{counts[agent.kind]}"
-        before = rows.get(key, InventoryRow(name, agent.kind, 0, 0.0, 0))
-        limit = (
-            None
-            if agent.limit_lots is None or before.limit_lots is None
-            else before.limit_lots + agent.limit_lots
-        )
-        rows[key] = InventoryRow(
-            name, agent.kind, before.position_lots + agent.position_lots, before.pnl + agent.pnl, limit
-        )
-    return sorted(rows.values(), key=lambda row: (-abs(row.position_lots), row.name))
+        kinds.setdefault(agent.kind, []).append(agent)
+    rows: list[InventoryRow] = []
+    for kind, members in kinds.items():
+        if kind in PINNED:
+            rows += [_row(a) for a in members if a.position_lots or a.pnl or a.open_orders]
+        elif len(members) > FOLD_ABOVE:
+            rows.append(_sum(kind, members))
+        else:
+            rows += map(_row, members)
+    return sorted(rows, key=lambda row: (-abs(row.position_lots), row.name))
+
+
+def _row(agent: AgentView) -> InventoryRow:
+    return InventoryRow(agent.name, agent.kind, agent.position_lots, agent.pnl, agent.limit_lots)
+
+
+def _sum(kind: str, members: list[AgentView]) -> InventoryRow:
+    limits = [agent.limit_lots for agent in members]
+    return InventoryRow(
+        f"{kind} ×{len(members)}",
+        kind,
+        sum([agent.position_lots for agent in members]),
+        sum([agent.pnl for agent in members]),
+        None if None in limits else sum(limit for limit in limits if limit is not None),
+    )
 
 
 def _choose(rows: list[InventoryRow], height: int, start: int) -> list[InventoryRow]:

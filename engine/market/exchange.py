@@ -320,7 +320,11 @@ class Exchange(MarketReader):
         self._enter(entries.send_request_from, int(kind), *arguments)
 
     def _schedule(self, time_ns: int, handle: int) -> int:
-        return self._enter(entries.schedule_python, time_ns, handle)
+        # What Python agents do most: spelled out, it is half a microsecond cheaper than `_enter`.
+        result = live(entries.schedule_python)(self.arena.address("market"), time_ns, handle)
+        if result == entries.NO_ROOM:
+            return self._enter(entries.schedule_python, time_ns, handle)
+        return result
 
     def _drop_trades(self) -> None:
         self.market.trades_taken = self.market.trade_count

@@ -31,7 +31,7 @@ class Kernel(MarketReader):
         super().__init__(arena)
         self._schedule = enter
         """Enters (time_ns, handle) into the heap."""
-        self._callbacks: dict[int, tuple[Callback, Any]] = {}
+        self._callbacks: dict[int, tuple[int, Callback, Any]] = {}
         self._next_handle = 0
         self.python_calls = 0
         """Callbacks that have run."""
@@ -50,7 +50,7 @@ class Kernel(MarketReader):
         """Run callback(time_ns, payload) at time_ns, which may not lie in the past."""
         # Handles are 31 bits in the heap; they go round long after the first has run.
         self._next_handle = (self._next_handle + 1) & 0x7FFF_FFFF
-        self._callbacks[self._next_handle] = (callback, payload)
+        self._callbacks[self._next_handle] = (time_ns, callback, payload)
         result = self._schedule(time_ns, self._next_handle)
         if result < 0:
             del self._callbacks[self._next_handle]
@@ -58,9 +58,9 @@ class Kernel(MarketReader):
 
     def run(self, handle: int) -> None:
         """The callback of a handle, now."""
-        callback, payload = self._callbacks.pop(handle)
+        time_ns, callback, payload = self._callbacks.pop(handle)
         self.python_calls += 1
-        callback(self.now_ns, payload)
+        callback(time_ns, payload)
 
     def next_time_ns(self) -> int | None:
         """When the next happening is due."""
@@ -72,19 +72,23 @@ class Kernel(MarketReader):
         Raises UsageError for a callback that is no method of something with an `owner_key`.
         """
         waiting = []
-        for handle, (callback, payload) in self._callbacks.items():
+        for handle, (time_ns, callback, payload) in self._callbacks.items():
             key = getattr(getattr(callback, "__self__", None), "owner_key", None)
             if key is None:
                 raise UsageError(f"{callback} waits in the kernel and cannot be part of a snapshot")
-            waiting.append([handle, key, callback.__name__, _packed(payload)])
+            waiting.append([handle, time_ns, key, callback.__name__, _packed(payload)])
         return {"waiting": waiting, "next": self._next_handle, "calls": self.python_calls}
 
     def restore(self, state: dict[str, Any], owners: Mapping[str, object]) -> None:
         """Takes over the callbacks of a snapshot. What belongs to nobody any more does nothing."""
         self._next_handle, self.python_calls = state["next"], state["calls"]
         self._callbacks = {
-            handle: (getattr(owners[key], method) if key in owners else _do_nothing, _unpacked(payload))
-            for handle, key, method, payload in state["waiting"]
+            handle: (
+                time_ns,
+                getattr(owners[key], method) if key in owners else _do_nothing,
+                _unpacked(payload),
+            )
+            for handle, time_ns, key, method, payload in state["waiting"]
         }
 
     def statistics(self) -> dict[str, int]:

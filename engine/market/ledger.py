@@ -17,7 +17,7 @@ from engine.arena.functions import inlined
 from engine.core.types import Side
 from engine.market.records import AccountRow, Market, MarketReader
 
-__all__ = ["MICRO", "FeeSchedule", "Ledger", "LedgerEntry", "Standing", "book_execution"]
+__all__ = ["MICRO", "FeeSchedule", "Ledger", "LedgerEntry", "Standings", "book_execution"]
 
 MICRO = 1_000_000
 """Money units per tick-lot."""
@@ -71,15 +71,15 @@ class LedgerEntry(NamedTuple):
     sold_lots: int = 0
 
 
-class Standing(NamedTuple):
-    """What a reader wants of an account at a glance."""
+class Standings(NamedTuple):
+    """What a reader wants of all accounts at a glance; the index is the account number."""
 
-    position_lots: int
-    equity: int
+    position_lots: list[int]
+    equity: list[int]
     """Cash plus position at mid, in money units."""
-    fills: int
-    open_orders: int
-    orders_sent: int
+    fills: list[int]
+    open_orders: list[int]
+    orders_sent: list[int]
 
 
 class Ledger(MarketReader):
@@ -108,16 +108,22 @@ class Ledger(MarketReader):
         """The books of all accounts that have traded, by number."""
         return {number: _read(row) for number, row in enumerate(self.market.accounts) if row.opened}
 
-    def standings(self, twice_mid_ticks: int) -> list[Standing]:
-        """Where every account stands, by number; quicker than asking each."""
+    def standings(self, twice_mid_ticks: int) -> Standings:
+        """Where every account stands; quicker than asking each."""
         rows = self.arena.rows("accounts")
-        cash = rows["cash"].tolist()
-        columns = (rows[name].tolist() for name in ("position_lots", "fills", "open_orders", "orders_sent"))
+        positions = rows["position_lots"].tolist()
         half = twice_mid_ticks * (MICRO // 2)
-        return [
-            Standing(position, (high << 64) + (low & _MASK) + position * half, fills, open_orders, sent)
-            for (low, high), position, fills, open_orders, sent in zip(cash, *columns, strict=True)
-        ]
+        cash = rows["cash"].tolist()
+        return Standings(
+            position_lots=positions,
+            equity=[
+                (high << 64) + (low & _MASK) + position * half
+                for (low, high), position in zip(cash, positions, strict=True)
+            ],
+            fills=rows["fills"].tolist(),
+            open_orders=rows["open_orders"].tolist(),
+            orders_sent=rows["orders_sent"].tolist(),
+        )
 
     def check(self) -> None:
         """Positions sum to zero and cash to minus fees; anything else is a defect of ours."""

@@ -95,10 +95,10 @@ def test_each_account_stands_where_plain_fractions_put_it(path, fees, executions
             cash[maker] += bought * price_ticks - notional * fees.maker_ppm / 1_000_000
         standings = books.ledger.standings(twice_mark)
         for account in ACCOUNTS:
-            assert books.ledger.position(account) == standings[account].position_lots == lots[account]
+            assert books.ledger.position(account) == standings.position_lots[account] == lots[account]
             worth = cash[account] + lots[account] * Fraction(twice_mark, 2)
             equity = books.ledger.equity(account, twice_mark)
-            assert equity == standings[account].equity == worth * MICRO
+            assert equity == standings.equity[account] == worth * MICRO
 
 
 def test_the_largest_orders_of_the_gate_stay_exact_as_often_as_is_promised():

@@ -28,6 +28,7 @@ def verify_report(run: str, *, out: Path | None, source: str | None, anyway: boo
         "checkpoints": result.checkpoints_compared,
         "ticks": result.ticks_compared,
         "storm_rows": result.storm_rows_compared,
+        "snapshots": result.snapshots_compared,
         "first_difference": result.first_difference,
         "notes": result.notes,
     }

@@ -257,6 +257,7 @@ class SessionHost(PacedHost):
             self._fire_due()
             if self._snapshots is not None:
                 self._snapshots.keep_pace(session)
+                self._notice = self._snapshots.error or self._notice
         if end_ns is not None and session.now_ns >= end_ns:
             self._ended = True
 

@@ -62,11 +62,14 @@ class Sources(NamedTuple):
     """Folders below it, or single files, whose whole text counts."""
 
 
+_FEED_KERNELS = ("feeds/reconcile.py",)
+"""Feeds are mostly plain Python, whose changes need no compiler: their kernels are named one by one."""
+
 ENGINE = Sources(
     Path(engine.__file__).resolve().parent.parent,
     tuple(
         f"engine/{room}"
-        for room in ("core", "arena", "book", "market", "agents", "analytics", "feeds", "loop.py")
+        for room in ("core", "arena", "book", "market", "agents", "analytics", *_FEED_KERNELS, "loop.py")
     ),
 )
 

@@ -6,10 +6,11 @@ pacing, latency measurements and the names of runs.
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, datetime
 
-__all__ = ["NS_PER_MS", "NS_PER_S", "monotonic_ns", "utc_iso", "utc_run_id", "wall_ns"]
+__all__ = ["NS_PER_MS", "NS_PER_S", "monotonic_ns", "parse_iso_ns", "utc_iso", "utc_run_id", "wall_ns"]
 
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
@@ -34,3 +35,21 @@ def utc_iso(epoch_ns: int) -> str:
 def utc_run_id(epoch_ns: int) -> str:
     """`2026-01-02T03-04-05Z`: the name of a run that starts at this wall time (flowlab.md section 6)."""
     return f"{datetime.fromtimestamp(epoch_ns // NS_PER_S, UTC):%Y-%m-%dT%H-%M-%SZ}"
+
+
+_ISO = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d{1,18}))?([Zz]|[+-]\d\d:?\d\d)?", re.ASCII
+)
+
+
+def parse_iso_ns(text: str) -> int | None:
+    """Unix time in ns of ISO 8601 text, to the nanosecond; without a zone it is UTC. None: it is not one."""
+    match = _ISO.fullmatch(text)
+    if match is None:
+        return None
+    day, time_of_day, fraction, zone = match.groups()
+    try:
+        stamp = datetime.fromisoformat(f"{day}T{time_of_day}{(zone or 'Z').upper()}")
+    except ValueError:
+        return None
+    return round(stamp.timestamp()) * NS_PER_S + int((fraction or "0").ljust(9, "0")[:9])

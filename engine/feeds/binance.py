@@ -10,17 +10,18 @@ sequence gap instead of a silently wrong book.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import msgspec
 
 from engine.core.errors import DataError
 from engine.core.types import Side
-from engine.feeds.decimals import DropReason, FixedPoint
+from engine.feeds.decimals import FixedPoint
+from engine.feeds.drops import Drop, DropReason
 from engine.feeds.files import Line
 from engine.feeds.record_table import RecordTable
 
-__all__ = ["MAX_NAMES", "SPOT", "USDM", "CaptureDecoder", "Drop"]
+__all__ = ["MAX_NAMES", "SPOT", "USDM", "CaptureDecoder"]
 
 SPOT = "binance_spot"
 USDM = "binance_usdm"
@@ -31,17 +32,6 @@ MAX_NAMES = 64
 _MAX_TIME_NS = (1 << 63) - 1
 _Id = Annotated[int, msgspec.Meta(ge=0, le=_MAX_TIME_NS)]
 _WireLevels = list[tuple[str, str]]
-
-
-class Drop(NamedTuple):
-    """Lines that were not used, for one reason."""
-
-    reason: DropReason
-    lines: int
-    first_line: int
-    """Number of the first such line, from 1."""
-    first_offset: int
-    """Byte offset of its start in the unpacked file."""
 
 
 class _Envelope(msgspec.Struct):

@@ -8,15 +8,15 @@ values. Invariant: text -> integer loses nothing; what does not fit is refused w
 from __future__ import annotations
 
 from decimal import Decimal
-from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
 
+from engine.feeds.drops import DropReason
+
 __all__ = [
     "FIXED_DECIMALS",
     "MAX_MEMO",
-    "DropReason",
     "FixedPoint",
     "parse_fixed",
     "step_exponent",
@@ -31,24 +31,6 @@ MAX_MEMO = 1 << 18
 
 _MAX_TEXT = 40
 _MAX_VALUE = (1 << 63) - 1
-
-
-class DropReason(StrEnum):
-    """Why a line of a feed was not used; the whole line goes, never a part of it."""
-
-    BAD_LINE = "not `<local ns> <JSON>`"
-    LINE_TOO_LONG = "line too long"
-    BAD_JSON = "not valid JSON"
-    UNKNOWN_STREAM = "unknown stream"
-    BAD_FIELD = "a field is missing or of the wrong type"
-    OTHER_SYMBOL = "another symbol than the first one"
-    NOT_A_MARKET_TRADE = "a trade outside the book"
-    IDS_REVERSED = "first update id after the last"
-    BAD_NUMBER = "not a plain decimal number"
-    NEGATIVE = "negative number"
-    NOT_POSITIVE = "zero where a positive number must be"
-    OFF_GRID = "finer than 1e-8"
-    OUT_OF_RANGE = "more than 63 bits at 1e-8"
 
 
 _BAD_NUMBER, _NEGATIVE, _OFF_GRID, _OUT_OF_RANGE = -1, -2, -3, -4

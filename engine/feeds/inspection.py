@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from engine.feeds.agreement import QuoteAgreement
-from engine.feeds.binance import Drop
 from engine.feeds.book_sync import SequenceGap
+from engine.feeds.drops import Drop
 from engine.feeds.formats import FileFormat, ItchCounts
 
 __all__ = [

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from engine.core.errors import DataError
 from engine.core.types import Instrument
-from engine.feeds.binance import SPOT, CaptureDecoder, Drop
+from engine.feeds.binance import SPOT, CaptureDecoder
+from engine.feeds.drops import Drop
 from engine.feeds.files import MAX_UNPACKED_BYTES, file_sha256, open_data, read_lines
 from engine.feeds.record_table import RecordKind, RecordTable
 from engine.feeds.records import FeedRecord, QuoteTick

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from engine.core.errors import DataError
 from engine.core.types import Side
 from engine.feeds.binance import MAX_NAMES, SPOT, USDM, CaptureDecoder
-from engine.feeds.decimals import DropReason
+from engine.feeds.drops import DropReason
 from engine.feeds.files import Line
 from engine.feeds.records import DepthUpdate, QuoteTick, TradeTick
 from tests.feeds.captures import EPOCH_NS, decode, depth, line, quote, snapshot, trade

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.feeds.decimals import MAX_MEMO, DropReason, FixedPoint, parse_fixed, step_exponent, step_size
+from engine.feeds.decimals import MAX_MEMO, FixedPoint, parse_fixed, step_exponent, step_size
+from engine.feeds.drops import DropReason
 
 
 @given(st.decimals(min_value=0, max_value=9 * 10**10, places=8))

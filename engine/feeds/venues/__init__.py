@@ -1,0 +1,1 @@
+"""Venues: what exchanges really send, one normaliser per venue, into the same four events."""

@@ -344,7 +344,31 @@ def _move_rows(_typing: Any, table: Any, source: Any, to: Any, count: Any) -> An
     return types.void(table, types.int64, types.int64, types.int64), codegen
 
 
+def _big_endian_leaf(bits: int) -> Any:
+    """An intrinsic that loads `bits` bits at any byte of a table, the most significant byte first."""
+    in_memory = ir.IntType(bits)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        struct = context.make_helper(builder, sig.args[0], args[0])
+        record = sig.args[0].record
+        if _checked:
+            size = builder.mul(struct.length, ir.Constant(_WORD, record.itemsize))
+            end = builder.add(args[1], ir.Constant(_WORD, bits // 8))
+            below = builder.icmp_signed("<", args[1], ir.Constant(_WORD, 0))
+            outside = builder.or_(below, builder.icmp_signed(">", end, size))
+            with builder.if_then(outside, likely=False):
+                _fail(builder, "IndexError", f"bytes outside a table of {record.__name__}")
+        place = builder.inttoptr(builder.add(struct.address, args[1]), in_memory.as_pointer())
+        value = builder.bswap(builder.load(place, align=1))
+        return value if bits == 64 else builder.zext(value, _WORD)
+
+    return intrinsic(lambda _typing, table, at: (types.int64(table, types.int64), codegen))
+
+
 LEAVES: dict[Callable[..., Any], Any] = {
+    leaves.big_word: _big_endian_leaf(64),
+    leaves.big_half: _big_endian_leaf(32),
+    leaves.big_short: _big_endian_leaf(16),
     leaves.wrapped_sum: _word_leaf(lambda builder, a, b: builder.add(a, b), 2),
     leaves.wrapped_product: _word_leaf(lambda builder, a, b: builder.mul(a, b), 2),
     leaves.shifted_right: _word_leaf(lambda builder, a, b: builder.lshr(a, b), 2),

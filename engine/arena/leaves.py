@@ -11,6 +11,9 @@ import ctypes
 from typing import Any
 
 __all__ = [
+    "big_half",
+    "big_short",
+    "big_word",
     "check",
     "folded_product",
     "high_product",
@@ -63,6 +66,21 @@ def swapped_bytes(word: int) -> int:
     return signed(int.from_bytes((word & _MASK).to_bytes(8, "little"), "big"))
 
 
+def big_word(table: Any, at: int) -> int:
+    """The eight bytes that begin at byte `at` of a table, the most significant first (network order)."""
+    return signed(_big(table, at, 8))
+
+
+def big_half(table: Any, at: int) -> int:
+    """The same with four bytes, unsigned."""
+    return _big(table, at, 4)
+
+
+def big_short(table: Any, at: int) -> int:
+    """The same with two bytes, unsigned."""
+    return _big(table, at, 2)
+
+
 def check(holds: bool) -> None:
     """An invariant: verified when interpreted and in the checked build, free in the fast one."""
     assert holds
@@ -78,3 +96,9 @@ def move_rows(table: Any, source: int, to: int, count: int) -> None:
     check(max(source, to) + count <= len(table))
     size = table.record.itemsize
     ctypes.memmove(table.address + to * size, table.address + source * size, count * size)
+
+
+def _big(table: Any, at: int, size: int) -> int:
+    check(at >= 0)
+    check(at + size <= len(table) * table.record.itemsize)
+    return int.from_bytes(ctypes.string_at(table.address + at, size), "big")

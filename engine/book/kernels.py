@@ -7,6 +7,9 @@
     sides    Table[BookSide]   per side the `rungs`: its levels by ascending rank. The best is the LAST, so
                                that what happens near the touch moves few rungs.
 
+Side numbers: bids are even, asks odd. A book of one instrument has the sides 0 and 1; where many
+instruments share the tables (many.py), number n has the sides 2n and 2n + 1.
+
 Slot 0 of `orders` and `levels` stays unused and means "none". rank: price for a bid, -price for an ask: a
 higher rank is a better price on both sides. Everything is int64; an order id is 64 bits, its sign unused.
 """
@@ -34,10 +37,13 @@ __all__ = [
     "apply_events",
     "find_level",
     "find_slot",
+    "has_room_at",
+    "near_of",
     "remove_order",
     "replace_order",
     "room",
     "shrink_order",
+    "write_top",
 ]
 
 
@@ -98,8 +104,8 @@ class Near(Record):
     spare: Half
 
 
-class BookSide(Record):
-    """The levels of one side, worst first."""
+class BookSide(Record, itemsize=64):
+    """The levels of one side, worst first: a cache line."""
 
     rungs: Table[Rung]
     count: Word
@@ -131,6 +137,9 @@ class Book(Record):
     """First of the chain of free slots; 0 = none."""
     used_levels: Word
     free_level: Word
+    near_shift: Word
+    """Low bits in which prices do not differ, as far as sides' memories of recent levels care: 0 where
+    neighbouring prices are one tick apart."""
 
 
 # What became of an event: indices of `counts`, in the order of ApplyCounts.
@@ -178,7 +187,7 @@ def apply_events(book_address: int, events_address: int, start: int, stop: int, 
                 prefetch(book.orders[book.ids[home_entry(book.ids, events[at + _AHEAD // 2].order_id)].value])
             book.counts[_apply(book, events[at])].value += 1
             if tops_address != 0:
-                _write_top(book, tops[at])
+                write_top(book, 0, tops[at])
             at += 1
     return stop
 
@@ -198,9 +207,18 @@ def room(book: Book) -> int:
 
 
 @inlined
-def _write_top(book: Book, top: Top) -> None:
-    bid = book.levels[book.sides[0].best]  # level 0 reads as price 0, total 0
-    ask = book.levels[book.sides[1].best]
+def has_room_at(book: Book, side: int) -> bool:
+    """Whether one more order fits, on a level of its own if need be."""
+    orders = book.free_order != 0 or book.used_orders < len(book.orders) - 1
+    levels = book.free_level != 0 or book.used_levels < len(book.levels) - 1
+    return orders and levels and book.sides[side].count < len(book.sides[side].rungs)
+
+
+@inlined
+def write_top(book: Book, bid_side: int, top: Top) -> None:
+    """The best prices of one instrument."""
+    bid = book.levels[book.sides[bid_side].best]  # level 0 reads as price 0, total 0
+    ask = book.levels[book.sides[bid_side + 1].best]
     top.bid_price = bid.price
     top.bid_qty = bid.total
     top.ask_price = ask.price
@@ -284,12 +302,12 @@ def add_order(book: Book, at: int, order_id: int, side: int, price: int, qty: in
 
     Returns 0, and changes nothing, where the level's total would pass 2^63-1.
     """
-    check(room(book) > 0)
-    level_slot = find_level(book, side, price)
-    if level_slot != 0 and qty > _MAX_LOTS - book.levels[level_slot].total:
-        return 0
+    check(has_room_at(book, side))
+    level_slot = _near_level(book, side, price)
     if level_slot == 0:
-        level_slot = _open_level(book, side, price)
+        level_slot = _found_or_opened(book, side, price)
+    if qty > _MAX_LOTS - book.levels[level_slot].total:
+        return 0
     slot = book.free_order
     if slot != 0:
         book.free_order = book.orders[slot].next
@@ -346,7 +364,7 @@ def replace_order(book: Book, slot: int, side: int, price: int, qty: int) -> boo
     _unlink(book, slot)
     order.qty = qty
     if level_slot == 0 or (stays and level.count == 0):
-        level_slot = _open_level(book, side, price)
+        level_slot = _found_or_opened(book, side, price)
     _link(book, slot, level_slot)
     return True
 
@@ -395,7 +413,7 @@ def _unlink(book: Book, slot: int) -> None:
 
 @inlined
 def _rank(side: int, price: int) -> int:
-    return price if side == 0 else -price
+    return price if side & 1 == 0 else -price
 
 
 @inlined
@@ -426,28 +444,51 @@ def _find_rung(book: Book, side: int, price: int) -> int:
 @inlined
 def find_level(book: Book, side: int, price: int) -> int:
     """The level at a price; 0 where there is none."""
-    book_side = book.sides[side]
-    near = book_side.near[price & (len(book_side.near) - 1)]
-    level = book.levels[near.level]
-    if level.price == price and level.count != 0 and level.side == side:
-        return near.level
-    return _search_level(book, side, price)
+    slot = _near_level(book, side, price)
+    return slot if slot != 0 else _search_level(book, side, price)
+
+
+@inlined
+def near_of(book: Book, book_side: BookSide, price: int) -> Near:
+    """Where a side remembers the level at a price."""
+    return book_side.near[(price >> book.near_shift) & (len(book_side.near) - 1)]
+
+
+@inlined
+def _near_level(book: Book, side: int, price: int) -> int:
+    """The level at a price, where its side remembers it; else 0."""
+    slot = near_of(book, book.sides[side], price).level
+    level = book.levels[slot]
+    return slot if level.price == price and level.count != 0 and level.side == side else 0
 
 
 @routine
 def _search_level(book: Book, side: int, price: int) -> int:
-    book_side = book.sides[side]
-    rung = _find_rung(book, side, price)
-    if rung == book_side.count or book_side.rungs[rung].rank != _rank(side, price):
-        return 0
-    slot = book_side.rungs[rung].level
-    book_side.near[price & (len(book_side.near) - 1)].level = slot
-    return slot
+    return _standing(book, side, price, _find_rung(book, side, price))
 
 
 @routine
-def _open_level(book: Book, side: int, price: int) -> int:
-    """An empty level where there is none; the better ones move up by one rung. Returns its slot."""
+def _found_or_opened(book: Book, side: int, price: int) -> int:
+    """The level at a price, which is opened where there is none."""
+    rung = _find_rung(book, side, price)
+    slot = _standing(book, side, price, rung)
+    return slot if slot != 0 else _open_level(book, side, price, rung)
+
+
+@inlined
+def _standing(book: Book, side: int, price: int, rung: int) -> int:
+    """The level at a price, whose place is this rung; 0 where another one stands there."""
+    book_side = book.sides[side]
+    if rung == book_side.count or book_side.rungs[rung].rank != _rank(side, price):
+        return 0
+    slot = book_side.rungs[rung].level
+    near_of(book, book_side, price).level = slot
+    return slot
+
+
+@inlined
+def _open_level(book: Book, side: int, price: int, rung: int) -> int:
+    """An empty level at this rung, where there is none; the better ones move up. Returns its slot."""
     slot = book.free_level
     if slot != 0:
         book.free_level = book.levels[slot].head
@@ -461,7 +502,6 @@ def _open_level(book: Book, side: int, price: int) -> int:
     level.count = 0
     level.head = 0
     level.tail = 0
-    rung = _find_rung(book, side, price)
     book_side = book.sides[side]
     rungs = book_side.rungs
     move_rows(rungs, rung, rung + 1, book_side.count - rung)
@@ -469,7 +509,7 @@ def _open_level(book: Book, side: int, price: int) -> int:
     rungs[rung].rank = _rank(side, price)
     rungs[rung].level = slot
     book_side.best = rungs[book_side.count - 1].level
-    book_side.near[price & (len(book_side.near) - 1)].level = slot
+    near_of(book, book_side, price).level = slot
     return slot
 
 

@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 from engine.arena import leaves
 from engine.arena.layout import Record, Word
 from engine.arena.leaves import (
+    big_half,
+    big_short,
+    big_word,
     folded_product,
     high_product,
     move_rows,
@@ -21,6 +24,7 @@ from engine.arena.leaves import (
     wrapped_product,
     wrapped_sum,
 )
+from engine.arena.machine import JIT_MODE
 from tests.arena.compiling import compiled, needs_compiler
 
 LEAST, GREATEST = -(2**63), 2**63 - 1
@@ -62,7 +66,14 @@ def slide(address: int, length: int, source: int, to: int, count: int) -> int:
     return 0
 
 
-ENTRIES = (add, multiply, shift, high, fold, swap, slide)
+def read(address: int, length: int, at: int, size: int) -> int:
+    cells = Cell.table(address, length)
+    if size == 8:
+        return big_word(cells, at)
+    return big_half(cells, at) if size == 4 else big_short(cells, at)
+
+
+ENTRIES = (add, multiply, shift, high, fold, swap, slide, read)
 Code = dict[str, Callable[..., int]]
 
 
@@ -125,3 +136,22 @@ def test_rows_do_not_move_beyond_their_table(source, to, count):
 def test_signed_keeps_the_bits(word):
     assert LEAST <= signed(word) <= GREATEST
     assert signed(word) % 2**64 == word
+
+
+@needs_compiler
+@given(data=st.binary(min_size=24, max_size=24), at=st.integers(0, 16), size=st.sampled_from((2, 4, 8)))
+def test_bytes_are_read_in_network_order_at_any_place(code, data, at, size):
+    cells = np.frombuffer(data, np.int64)
+    expected = int.from_bytes(data[at : at + size], "big")
+    for function in (read, code["read"]):
+        assert function(cells.ctypes.data, 3, at, size) == (signed(expected) if size == 8 else expected)
+
+
+@pytest.mark.parametrize("size", [2, 4, 8])
+def test_no_byte_outside_a_table_is_read(size):
+    cells = np.zeros(3, np.int64)
+    checked = compiled((read,), checked=True)["read"] if JIT_MODE != "0" else read
+    for function in (read, checked):
+        for at in (-1, 24 - size + 1, 1 << 40):
+            with pytest.raises((AssertionError, IndexError)):
+                function(cells.ctypes.data, 3, at, size)

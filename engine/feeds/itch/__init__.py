@@ -1,0 +1,1 @@
+"""ITCH 5.0: Nasdaq's full-depth feed, read and written."""

@@ -1,0 +1,143 @@
+"""The compiled ITCH decoder with its rules, which are made from the declarations in messages.py.
+
+Stop on the data path: bytes in, feed rows and typed records out. Invariant: what the rules say of a field's
+place is what the declaration says; there is no second table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.arena.machine import live
+from engine.arena.memory import Arena
+from engine.book.books import RowArray
+from engine.book.rows import FeedRow
+from engine.core.types import EventType
+from engine.feeds.itch.kernels import Decoder, Note, Rule, decode_messages
+from engine.feeds.itch.messages import MESSAGES, ItchMessage, read_message
+
+__all__ = ["ROWS_A_CALL", "Decoded", "ItchDecoder", "Noted"]
+
+ROWS_A_CALL = 8_192
+"""Rows of one call: few enough to stay in the processor's cache until the books have seen them."""
+NOTES_A_CALL = 1_024
+
+_EVENT_TYPES = {
+    "A": EventType.ADD,
+    "F": EventType.ADD,
+    "E": EventType.TRADE,
+    "C": EventType.TRADE,
+    "X": EventType.CANCEL,
+    "D": EventType.CANCEL,
+    "U": EventType.CANCEL,
+    "P": EventType.PRINT,
+    "Q": EventType.PRINT,
+}
+"""What the first row of a message is; every other type is a typed record."""
+_NEEDS_MORE = "UCXQ"
+
+
+class Noted(NamedTuple):
+    """A message that is not about an order or a trade of one."""
+
+    row: int
+    """How many rows of the same call come before it."""
+    message: ItchMessage
+
+
+class Decoded(NamedTuple):
+    """What one call made of the bytes."""
+
+    end: int
+    """Where the first frame begins that is not part of it."""
+    rows: RowArray
+    """Valid until the next call."""
+    note_count: int
+    """Messages that are not rows; `ItchDecoder.notes` reads them."""
+    first_damage: int | None
+    """Place of the first frame that was not understood."""
+
+
+class ItchDecoder:
+    """Decodes frames of a two-byte length and a message.
+
+    Input    decode, then notes
+    Counts   by_letter unknown_type wrong_length
+    """
+
+    def __init__(self, rows_a_call: int = ROWS_A_CALL) -> None:
+        self._arena = Arena()
+        self._row = self._arena.new("decoder", Decoder)[0]
+        self._row.rules = self._arena.new("rules", Rule, 256)
+        self._rows = self._arena.new("rows", FeedRow, rows_a_call)
+        self._notes = self._arena.new("notes", Note, NOTES_A_CALL)
+        for letter, kind in MESSAGES.items():
+            _fill_rule(self._row.rules[ord(letter)], letter, kind)
+
+    def decode(self, octets: npt.NDArray[np.uint8], start: int, stop: int) -> Decoded:
+        """The messages whose frames lie wholly in octets[start:stop], as many as one call has room for."""
+        assert octets.dtype == np.uint8
+        assert octets.flags.c_contiguous
+        assert 0 <= start <= stop <= len(octets)
+        rows, notes = self._rows, self._notes
+        end = live(decode_messages)(
+            self._row.address,
+            octets.ctypes.data,
+            start,
+            stop,
+            rows.address,
+            rows.length,
+            notes.address,
+            notes.length,
+        )
+        damage = self._row.first_damage
+        return Decoded(
+            end,
+            self._arena.rows("rows")[: self._row.rows],
+            self._row.notes,
+            None if damage < 0 else damage,
+        )
+
+    def notes(self, octets: npt.NDArray[np.uint8], letters: str | None = None) -> Iterator[Noted]:
+        """The last call's messages that are not rows, read from the same bytes: all, or of these types."""
+        wanted = None if letters is None else letters.encode()
+        for at, length, row in self._arena.rows("notes")[: self._row.notes].tolist():
+            if wanted is None or octets[at] in wanted:
+                message = read_message(octets[at : at + length].tobytes())
+                assert message is not None, "the kernel lets no other length through"
+                yield Noted(row, message)
+
+    @property
+    def by_letter(self) -> dict[str, int]:
+        """Messages so far, by type, in the specification's order; types without any are left out."""
+        counts = self._arena.rows("rules")["count"]
+        return {letter: count for letter in MESSAGES if (count := int(counts[ord(letter)]))}
+
+    @property
+    def unknown_type(self) -> int:
+        """Frames with a letter that ITCH 5.0 does not have, or empty."""
+        return self._row.unknown_type
+
+    @property
+    def wrong_length(self) -> int:
+        """Frames of another length than their type's."""
+        return self._row.wrong_length
+
+
+def _fill_rule(rule: Rule, letter: str, kind: type[ItchMessage]) -> None:
+    offsets = {field.name: field.offset for field in kind.fields}
+    rule.length = kind.size
+    if letter not in _EVENT_TYPES:
+        return
+    rule.event_type = int(_EVENT_TYPES[letter])
+    rule.order_id_at = offsets.get("order_id", 0)
+    has_qty = "shares" in offsets and letter != "U"
+    has_price = "price" in offsets and letter != "U"
+    rule.qty_at = offsets["shares"] if has_qty else 0
+    rule.price_at = offsets["price"] if has_price else 0
+    rule.side_at = offsets.get("side", 0)
+    rule.masks = has_qty + 2 * has_price + 4 * (letter in _NEEDS_MORE)

@@ -1,4 +1,4 @@
-"""Opening data files: plain or gzip by content, hashed, bounded, split into lines.
+"""Opening data files: plain, gzip or zstd by content, or standard input; hashed, bounded, split into lines.
 
 Stop on the data path: the disk's edge of the feeds. Invariant: no more than MAX_UNPACKED_BYTES leave here,
 and every failure to read is a UsageError or DataError that names the file.
@@ -9,17 +9,21 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
+
+import zstandard
 
 from engine.core.errors import DataError, UsageError
 
 __all__ = [
     "MAX_LINE_BYTES",
     "MAX_UNPACKED_BYTES",
+    "STDIN",
     "Line",
     "file_sha256",
     "is_gzip",
@@ -34,7 +38,16 @@ MAX_UNPACKED_BYTES = 512 << 20
 MAX_LINE_BYTES = 4 << 20
 """Longest text line that is looked at; a longer one is handed over cut and marked."""
 
+_ZSTD_CHUNK_BYTES = 4_096
+"""Packed bytes unpacked at a time: a block of four bytes may stand for 128 KiB."""
+_MAX_WINDOW_BYTES = 1 << 27
+"""Most memory that a zstd frame may ask for."""
+
+STDIN = Path("-")
+"""Names standard input, which can be read once."""
+
 _GZIP_MAGIC = b"\x1f\x8b"
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _BUFFER_BYTES = 1 << 18
 
 
@@ -52,25 +65,63 @@ class Line(NamedTuple):
 
 @contextmanager
 def open_data(path: Path) -> Iterator[BinaryIO]:
-    """The unpacked bytes of the file as a buffered stream.
+    """The unpacked bytes of the file (or of STDIN) as a buffered stream.
 
-    Raises UsageError when it cannot be opened, DataError when its gzip data is damaged or cut off.
+    Raises UsageError when it cannot be opened, DataError when its packed data is damaged or cut off.
     """
     try:
-        packs = is_gzip(path)
-        with path.open("rb") as packed:
-            if not packs:
+        with _open_packed(path) as packed:
+            magic = packed.peek(4)[:4]
+            if magic.startswith(_GZIP_MAGIC):
+                with gzip.GzipFile(fileobj=packed) as unpacked:
+                    yield io.BufferedReader(unpacked, _BUFFER_BYTES)
+            elif magic == _ZSTD_MAGIC:
+                yield io.BufferedReader(_Zstd(packed), _BUFFER_BYTES)
+            else:
                 yield packed
-                return
-            with gzip.GzipFile(fileobj=packed) as unpacked:
-                yield io.BufferedReader(unpacked, _BUFFER_BYTES)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
         raise DataError(
-            f"{path}: damaged gzip data ({error}). "
-            f"Fetch the file again, or unpack what is readable (`zcat {path.name} > part`) and open that."
+            f"{path}: damaged packed data ({error}). Fetch the file again, or unpack what is readable "
+            f"(`zcat {path.name} > part`, `zstdcat` for .zst) and open that."
         ) from error
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror or error}). Check the path.") from error
+
+
+@contextmanager
+def _open_packed(path: Path) -> Iterator[io.BufferedReader]:
+    if path == STDIN:
+        yield sys.stdin.buffer  # type: ignore[misc]  # a BufferedReader, says io
+        return
+    with path.open("rb") as packed:
+        yield packed
+
+
+class _Zstd(io.RawIOBase):
+    """Unpacks zstd frames one after the other, and tells the end of a file from a cut."""
+
+    def __init__(self, packed: BinaryIO) -> None:
+        self._packed = packed
+        self._frame: Any = None
+        self._ready = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready:
+            unused = b"" if self._frame is None or not self._frame.eof else self._frame.unused_data
+            chunk = unused or self._packed.read(_ZSTD_CHUNK_BYTES)
+            if not chunk:
+                if self._frame is not None and not self._frame.eof:
+                    raise EOFError("the zstd data ends in the middle of a frame")
+                return 0
+            if self._frame is None or self._frame.eof:
+                self._frame = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES).decompressobj()
+            self._ready = self._frame.decompress(chunk)
+        size = min(len(buffer), len(self._ready))
+        buffer[:size], self._ready = self._ready[:size], self._ready[size:]
+        return size
 
 
 def file_sha256(path: Path) -> str:

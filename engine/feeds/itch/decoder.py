@@ -17,14 +17,16 @@ from engine.arena.memory import Arena
 from engine.book.books import RowArray
 from engine.book.rows import FeedRow
 from engine.core.types import EventType
-from engine.feeds.itch.kernels import Decoder, Note, Rule, decode_messages
+from engine.feeds.itch.kernels import Decoder, Note, Rule, Stock, decode_messages
 from engine.feeds.itch.messages import MESSAGES, ItchMessage, read_message
 
 __all__ = ["ROWS_A_CALL", "Decoded", "ItchDecoder", "Noted"]
 
-ROWS_A_CALL = 8_192
+ROWS_A_CALL = 4_096
 """Rows of one call: few enough to stay in the processor's cache until the books have seen them."""
 NOTES_A_CALL = 1_024
+LOCATES = 1 << 16
+"""Numbers that a stock can have."""
 
 _EVENT_TYPES = {
     "A": EventType.ADD,
@@ -39,6 +41,7 @@ _EVENT_TYPES = {
 }
 """What the first row of a message is; every other type is a typed record."""
 _NEEDS_MORE = "UCXQ"
+_STOCK_AT = 24
 
 
 class Noted(NamedTuple):
@@ -73,6 +76,7 @@ class ItchDecoder:
         self._arena = Arena()
         self._row = self._arena.new("decoder", Decoder)[0]
         self._row.rules = self._arena.new("rules", Rule, 256)
+        self._row.stocks = self._arena.new("stocks", Stock, LOCATES)
         self._rows = self._arena.new("rows", FeedRow, rows_a_call)
         self._notes = self._arena.new("notes", Note, NOTES_A_CALL)
         for letter, kind in MESSAGES.items():
@@ -117,6 +121,16 @@ class ItchDecoder:
         counts = self._arena.rows("rules")["count"]
         return {letter: count for letter in MESSAGES if (count := int(counts[ord(letter)]))}
 
+    def stocks(self) -> dict[int, tuple[str, int]]:
+        """Name, as far as orders told it, and rows so far of each stock that has any, by locate code."""
+        table = self._arena.rows("stocks")
+        busy = np.flatnonzero(table["rows"])
+        names = table["name"][busy].astype(">i8").tobytes().decode("latin-1")
+        return {
+            locate: (names[8 * at : 8 * at + 8].strip("\0 "), rows)
+            for at, (locate, rows) in enumerate(zip(busy.tolist(), table["rows"][busy].tolist(), strict=True))
+        }
+
     @property
     def unknown_type(self) -> int:
         """Frames with a letter that ITCH 5.0 does not have, or empty."""
@@ -140,4 +154,6 @@ def _fill_rule(rule: Rule, letter: str, kind: type[ItchMessage]) -> None:
     rule.qty_at = offsets["shares"] if has_qty else 0
     rule.price_at = offsets["price"] if has_price else 0
     rule.side_at = offsets.get("side", 0)
-    rule.masks = has_qty + 2 * has_price + 4 * (letter in _NEEDS_MORE)
+    rule.masks = (
+        has_qty + 2 * has_price + 4 * (letter in _NEEDS_MORE) + 8 * (offsets.get("stock") == _STOCK_AT)
+    )

@@ -16,11 +16,14 @@ from engine.arena.leaves import big_half, big_short, big_word
 from engine.book.rows import NO_SIDE, REPLACING, UNPRINTED, FeedRow
 from engine.core.types import EventType
 
-__all__ = ["Decoder", "Note", "Octet", "Rule", "decode_messages"]
+__all__ = ["Decoder", "Note", "Octet", "Rule", "Stock", "decode_messages"]
 
 _FRAME = 2
 """Bytes of the length before a message."""
 _TIME_MASK = (1 << 48) - 1
+_NEEDS_MORE, _NAMES_STOCK = 4, 8
+_STOCK_AT = 24
+"""Where the messages that become rows name their stock, if they do (Q elsewhere: it is passed over)."""
 _ADD = int(EventType.ADD)
 _NOTHING = int(EventType.SNAPSHOT)
 _B, _C, _N, _Q, _S, _U, _X = (ord(letter) for letter in "BCNQSUX")
@@ -43,7 +46,8 @@ class Rule(Record):
     qty_at: Word
     price_at: Word
     masks: Word
-    """Bit 0: it has a quantity; bit 1: a price; bit 2: it needs more than the table says."""
+    """Bit 0: it has a quantity; bit 1: a price; bit 2: it needs more than the table says; bit 3: it names
+    its stock."""
     side_at: Word
     count: Word
     """Messages of this type so far."""
@@ -59,10 +63,21 @@ class Note(Record):
     """How many rows come before it."""
 
 
+class Stock(Record):
+    """One stock, by its locate code."""
+
+    name: Word
+    """Its eight characters as a big-endian word, from the first order that names it; 0 = none yet."""
+    rows: Word
+    """Rows of it so far."""
+
+
 class Decoder(Record):
     """What the decoder knows and counts."""
 
     rules: Table[Rule]
+    stocks: Table[Stock]
+    """One for each locate code."""
     rows: Word
     """Rows of the last call."""
     notes: Word
@@ -124,7 +139,12 @@ def decode_messages(
         row = rows[used]
         _read_row(octets, body, rule, row)
         used += 1
-        if rule.masks > 3:
+        stock = decoder.stocks[row.instrument_id]
+        stock.rows += 1
+        if rule.masks & _NAMES_STOCK != 0:
+            if stock.name == 0:
+                stock.name = big_word(octets, body + _STOCK_AT)
+        elif rule.masks & _NEEDS_MORE != 0:
             used += _read_more(octets, body, row, rows[used])
     decoder.rows = used
     decoder.notes = noted

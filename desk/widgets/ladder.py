@@ -15,7 +15,7 @@ from desk.draw import Piece, Row, bar_from_left, bar_from_right, pad
 from desk.formats import Units, units_of
 from desk.view import DEPTH_PRESETS, GROUPINGS, LadderAxis, View
 from desk.widgets.panel import Panel
-from engine.core.types import Side
+from engine.core.types import NO_SIDE, Side
 from engine.frame import Frame, LevelView, MarketView, OrderView
 
 __all__ = ["Ladder"]
@@ -181,7 +181,8 @@ def _draw_row(view: View, units: Units, columns: _Columns, book: _Book, index: i
     pieces.append((pad(units.qty(bid, columns.qty - 1) if bid else "", columns.qty, right=True), palette.bid))
     price = pad(units.price(index * view.axis.grouping), columns.price, right=True)
     if index == book.last:
-        mark, style = "▶", palette.up if book.last_side == Side.BID else palette.down
+        inks = (palette.up, palette.down, palette.dim)
+        mark, style = "▶", inks[NO_SIDE if book.last_side is None else book.last_side]
         pieces += [(f" {mark} ", style), (price, palette.last), ("  ", palette.text)]
     else:
         ink = palette.dim if _in_spread(book, index) else palette.price

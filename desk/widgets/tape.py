@@ -7,7 +7,6 @@ from desk.formats import clean, plain, time_text, units_of
 from desk.view import View
 from desk.widgets.panel import Panel, scrolled
 from engine.core.clock import NS_PER_MS
-from engine.core.types import Side
 from engine.frame import Frame
 
 __all__ = ["Tape"]
@@ -44,8 +43,7 @@ class Tape(Panel):
         block = BLOCK_UNITS * market.instrument.unit_lots
         rows: list[Row] = []
         for trade in reversed(trades[max(0, len(trades) - start - height) : len(trades) - start]):
-            bought = trade.aggressor_side == Side.BID
-            side = palette.up if bought else palette.down
+            side = (palette.up, palette.down, palette.dim)[trade.aggressor_side]
             big = trade.qty_lots >= block
             time = time_text(trade.time_ns, epoch_ns=epoch, decimals=3 if width >= 44 else 0)
             if not long_time:
@@ -56,7 +54,7 @@ class Tape(Panel):
             rows.append(
                 (
                     (f" {time} ", palette.dim),
-                    ("▲" if bought else "▼", side),
+                    ("▲▼–"[trade.aggressor_side], side),
                     (pad(units.price(trade.price_ticks), price_width, right=True), side),
                     (
                         pad(units.qty(trade.qty_lots, 7), 8, right=True),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from engine.analytics.ratio import ratio
 from engine.analytics.records import VPIN_BUCKETS, VpinWindow
 from engine.arena.functions import inlined, routine
+from engine.core.types import NO_SIDE
 
 __all__ = ["add_print", "vpin_value"]
 
@@ -18,8 +19,8 @@ _NAN = float("nan")
 
 @inlined
 def add_print(vpin: VpinWindow, qty_lots: int, aggressor_side: int) -> None:
-    """Takes one print; aggressor_side 0 = buy."""
-    sign = 1 if aggressor_side == 0 else -1
+    """Takes one print; aggressor_side 0 = buy, 1 = sell, NO_SIDE = volume of no side."""
+    sign = (1 - 2 * aggressor_side) * int(aggressor_side < NO_SIDE)
     if qty_lots < vpin.bucket_lots - vpin.filled_lots:
         vpin.filled_lots += qty_lots
         vpin.signed_lots += sign * qty_lots

@@ -62,7 +62,7 @@ class Sources(NamedTuple):
     """Folders below it, or single files, whose whole text counts."""
 
 
-_FEED_KERNELS = ("feeds/reconcile.py", "feeds/itch/kernels.py")
+_FEED_KERNELS = ("feeds/reconcile.py", "feeds/replay_orders.py", "feeds/itch/kernels.py")
 """Feeds are mostly plain Python, whose changes need no compiler: their kernels are named one by one."""
 
 ENGINE = Sources(

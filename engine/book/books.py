@@ -18,8 +18,9 @@ from engine.book import kernels
 from engine.book.digest import book_digest_by
 from engine.book.hashing import fold_side
 from engine.book.interface import TOP_DTYPE, ApplyCounts, Level, TopArray
-from engine.book.rows import NO_SIDE, FeedRow, apply_rows
+from engine.book.rows import FeedRow, apply_rows
 from engine.core.errors import DataError
+from engine.core.types import NO_SIDE
 
 __all__ = ["ROW_DTYPE", "HotBooks", "RowArray"]
 

@@ -33,12 +33,10 @@ from engine.book.kernels import (
     shrink_order,
     write_top,
 )
-from engine.core.types import EVENT_BYTES, EventType
+from engine.core.types import EVENT_BYTES, NO_SIDE, EventType
 
-__all__ = ["NO_SIDE", "UNPRINTED", "FeedRow", "apply_rows"]
+__all__ = ["REPLACING", "UNPRINTED", "FeedRow", "apply_rows"]
 
-NO_SIDE = 2
-"""`side` of a row whose message has none; `apply_rows` replaces it where the order is known."""
 REPLACING = 1
 """Flag of an add that takes over the side of the order which the row before it removed."""
 UNPRINTED = 2
@@ -64,6 +62,7 @@ class FeedRow(Record, itemsize=EVENT_BYTES):
     instrument_id: Unsigned
     event_type: Byte
     side: Byte
+    """NO_SIDE where the message has none; `apply_rows` replaces it where the order is known."""
     letter: Byte
     """The message's type in its own protocol."""
     flags: Byte

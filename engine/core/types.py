@@ -18,6 +18,7 @@ import numpy as np
 __all__ = [
     "EVENT_BYTES",
     "EVENT_DTYPE",
+    "NO_SIDE",
     "Account",
     "Command",
     "CommandKind",
@@ -62,7 +63,7 @@ class EventType(IntEnum):
     """No-op in every book (counted)."""
     PRINT = 16
     """A historical trade that touched no order of this book: volume and tape only, `side` is the side
-    that was resting. No-op in every book."""
+    that was resting, or NO_SIDE. No-op in every book."""
 
 
 class Side(IntEnum):
@@ -70,6 +71,10 @@ class Side(IntEnum):
 
     BID = 0
     ASK = 1
+
+
+NO_SIDE = 2
+"""Where a feed does not say which side was meant: a cross has no aggressor."""
 
 
 class TimeInForce(IntEnum):

@@ -11,7 +11,7 @@ import hashlib
 import io
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -25,6 +25,7 @@ __all__ = [
     "MAX_UNPACKED_BYTES",
     "STDIN",
     "Line",
+    "Report",
     "file_sha256",
     "is_gzip",
     "open_data",
@@ -51,6 +52,10 @@ _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _BUFFER_BYTES = 1 << 18
 
 
+Report = Callable[[int], object]
+"""What wants to know how many bytes of a file have been read."""
+
+
 class Line(NamedTuple):
     """One line of a text file, without its line end."""
 
@@ -64,13 +69,14 @@ class Line(NamedTuple):
 
 
 @contextmanager
-def open_data(path: Path) -> Iterator[BinaryIO]:
+def open_data(path: Path, *, report: Report | None = None) -> Iterator[BinaryIO]:
     """The unpacked bytes of the file (or of STDIN) as a buffered stream.
 
-    Raises UsageError when it cannot be opened, DataError when its packed data is damaged or cut off.
+    `report` hears how many bytes of the file, as it lies on disk, have been read. Raises UsageError when it
+    cannot be opened, DataError when its packed data is damaged or cut off.
     """
     try:
-        with _open_packed(path) as packed:
+        with _open_packed(path, report) as packed:
             magic = packed.peek(4)[:4]
             if magic.startswith(_GZIP_MAGIC):
                 with gzip.GzipFile(fileobj=packed) as unpacked:
@@ -89,12 +95,26 @@ def open_data(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _open_packed(path: Path) -> Iterator[io.BufferedReader]:
+def _open_packed(path: Path, report: Report | None) -> Iterator[io.BufferedReader[Any]]:
     if path == STDIN:
         yield sys.stdin.buffer  # type: ignore[misc]  # a BufferedReader, says io
         return
-    with path.open("rb") as packed:
+    with io.BufferedReader(_Reported(path, report), _BUFFER_BYTES) as packed:
         yield packed
+
+
+class _Reported(io.FileIO):
+    """A file that says how far it has been read."""
+
+    def __init__(self, path: Path, report: Report | None) -> None:
+        super().__init__(path, "rb")
+        self._report = report
+
+    def readinto(self, buffer: Any) -> int:
+        got = super().readinto(buffer)
+        if self._report is not None:
+            self._report(self.tell())
+        return got
 
 
 class _Zstd(io.RawIOBase):

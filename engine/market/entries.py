@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from engine.arena.functions import entry, inlined
 from engine.book.kernels import room
-from engine.core.types import Account, EventType
 from engine.market.actions import arrive, best_ask, best_bid, new_message, schedule, send, send_request
-from engine.market.feed import add_trade, publish
+from engine.market.feed import publish_print
 from engine.market.records import Due, Market, OrderRow
 
 __all__ = [
@@ -36,8 +35,6 @@ SPARE_MESSAGES = 16_384
 of at most MAX_OPEN_ORDERS, and two orders a level of at most 200 levels)."""
 _PYTHON = int(Due.PYTHON)
 _ORDER = int(Due.ORDER)
-_PRINT = int(EventType.PRINT)
-_HISTORY = int(Account.HISTORY)
 
 
 @inlined
@@ -153,12 +150,11 @@ def schedule_python(market_address: int, time_ns: int, handle: int) -> int:
 
 @entry
 def print_trade(market_address: int, side: int, price_ticks: int, qty_lots: int) -> int:
-    """A historical trade that touched none of our book's orders (side = resting side)."""
+    """A historical trade that touched none of our book's orders (side = the resting one, or NO_SIDE)."""
     market = Market.at(market_address)
     if not has_room(market):
         return NO_ROOM
-    publish(market, _PRINT, side, 0, price_ticks, qty_lots)
-    add_trade(market, price_ticks, qty_lots, 1 - side, _HISTORY, _HISTORY)
+    publish_print(market, side, price_ticks, qty_lots)
     return 0
 
 

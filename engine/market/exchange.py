@@ -308,10 +308,11 @@ class Exchange(MarketReader):
             self.make_room()
         return result
 
-    def enter_batch(self, entry: Callable[[int, int, int, int], int], rows: Rows) -> None:
-        """Calls an entry (market, rows, start, stop) -> next until it is through; makes room as it asks."""
-        done = 0
-        while (done := live(entry)(self.market.address, rows.ctypes.data, done, len(rows))) < len(rows):
+    def enter_batch(self, entry: Callable[..., int], rows: Rows, *arguments: int) -> None:
+        """Calls an entry (market, rows, start, stop, *arguments) -> next until it is through; makes room as
+        it asks."""
+        done, address, stop = 0, rows.ctypes.data, len(rows)
+        while (done := live(entry)(self.market.address, address, done, stop, *arguments)) < stop:
             self.make_room()
 
     def _request(self, kind: Due, *arguments: int) -> None:

@@ -10,12 +10,13 @@ from __future__ import annotations
 from engine.arena.functions import entry, inlined, routine
 from engine.arena.wordmap import find_entry, forget_entry
 from engine.book.hashing import event_digest
-from engine.core.types import Account
+from engine.core.types import NO_SIDE, Account, EventType
 from engine.market.records import Market, Message
 
-__all__ = ["add_trade", "publish", "report", "volume_at"]
+__all__ = ["add_trade", "publish", "publish_print", "report", "volume_at"]
 
 _HISTORY = int(Account.HISTORY)
+_PRINT = int(EventType.PRINT)
 
 
 @inlined
@@ -56,6 +57,14 @@ def add_trade(
     _add_volume(market, price_ticks, qty_lots)
     if maker == _HISTORY and aggressor != _HISTORY:
         _add_divergence(market, price_ticks, qty_lots)
+
+
+@routine
+def publish_print(market: Market, side: int, price_ticks: int, qty_lots: int) -> None:
+    """A historical trade that touched none of our book's orders, now; side = the resting one or NO_SIDE."""
+    publish(market, _PRINT, side, 0, price_ticks, qty_lots)
+    aggressor_side = NO_SIDE if side == NO_SIDE else 1 - side
+    add_trade(market, price_ticks, qty_lots, aggressor_side, _HISTORY, _HISTORY)
 
 
 @entry

@@ -20,7 +20,19 @@ from engine.market.ledger import book_execution
 from engine.market.orders import KIND_CODES, REASON_CODES, Reason, ReportKind
 from engine.market.records import Market, Message
 
-__all__ = ["best_ask", "best_bid", "cancel", "refuse_replace", "reject", "replace", "slot_of", "submit"]
+__all__ = [
+    "best_ask",
+    "best_bid",
+    "cancel",
+    "execute",
+    "reaches",
+    "refuse_replace",
+    "reject",
+    "replace",
+    "rest",
+    "slot_of",
+    "submit",
+]
 
 _HISTORY = int(Account.HISTORY)
 _GTC, _IOC, _FOK, _POST_ONLY = (int(tif) for tif in TimeInForce)
@@ -68,7 +80,7 @@ def submit(market: Market, order: Message) -> None:
     elif tif == _IOC or tif == _FOK:
         report(market, order, _CANCELLED, _IOC_REMAINDER, 0, 0, 0)
     else:
-        _rest(market, order)
+        rest(market, order)
 
 
 @inlined
@@ -151,11 +163,11 @@ def best_ask(market: Market) -> int:
 @inlined
 def _crosses(market: Market, side: int, price_ticks: int) -> bool:
     level = market.book.levels[market.book.sides[1 - side].best]
-    return level.count != 0 and _reaches(side, price_ticks, level.price)
+    return level.count != 0 and reaches(side, price_ticks, level.price)
 
 
 @inlined
-def _reaches(side: int, price_ticks: int, other_ticks: int) -> bool:
+def reaches(side: int, price_ticks: int, other_ticks: int) -> bool:
     """Whether an order of a side at a price trades with one of the other side. No branch: which side an
     order is on cannot be foreseen, and a wrong guess costs as much as ten sums."""
     return (price_ticks - other_ticks) * (1 - 2 * side) >= 0
@@ -171,7 +183,7 @@ def _match(market: Market, order: Message) -> None:
         level = book.levels[book.sides[other].best]
         if level.count == 0:
             break
-        if limit != 0 and not _reaches(order.side, limit, level.price):
+        if limit != 0 and not reaches(order.side, limit, level.price):
             break
         slot = level.head
         maker = market.tickets[slot].account
@@ -179,11 +191,12 @@ def _match(market: Market, order: Message) -> None:
         if maker == order.account and maker != _HISTORY:
             _remove(market, slot, _SELF_TRADE)
         else:
-            _execute(market, order, slot, maker, level.price)
+            execute(market, order, slot, maker, level.price)
 
 
 @inlined
-def _execute(market: Market, taker: Message, slot: int, maker: int, price_ticks: int) -> None:
+def execute(market: Market, taker: Message, slot: int, maker: int, price_ticks: int) -> None:
+    """The taker trades with one resting order, for as much as both have."""
     resting = market.book.orders[slot]
     order_id = resting.order_id
     qty_lots = min(taker.remaining_lots, resting.qty)
@@ -215,7 +228,7 @@ def _is_fillable(market: Market, order: Message) -> bool:
         rung -= 1
         level = book.levels[side.rungs[rung].level]
         limit = order.price_ticks
-        if limit != 0 and not _reaches(order.side, limit, level.price):
+        if limit != 0 and not reaches(order.side, limit, level.price):
             return False
         slot = level.head
         while slot != 0:
@@ -252,14 +265,15 @@ def _replace_aggressively(market: Market, slot: int, price_ticks: int, qty_lots:
     report(market, aggressor, _REPLACED, _NONE, 0, 0, 0)
     _match(market, aggressor)
     if aggressor.remaining_lots != 0:
-        _rest(market, aggressor)
+        rest(market, aggressor)
 
 
 # -- resting orders ----------------------------------------------------------------------------------
 
 
 @inlined
-def _rest(market: Market, order: Message) -> None:
+def rest(market: Market, order: Message) -> None:
+    """What is left of an order joins the back of the queue at its price, whatever it would cross."""
     book = market.book
     at = find_entry(book.ids, order.order_id)
     if book.ids[at].value != 0:

@@ -143,6 +143,7 @@ class ItchDecoder:
 
 
 def _fill_rule(rule: Rule, letter: str, kind: type[ItchMessage]) -> None:
+    """The side of P has been "B" whatever the trade since 2014: it is not read."""
     offsets = {field.name: field.offset for field in kind.fields}
     rule.length = kind.size
     if letter not in _EVENT_TYPES:
@@ -153,7 +154,7 @@ def _fill_rule(rule: Rule, letter: str, kind: type[ItchMessage]) -> None:
     has_price = "price" in offsets and letter != "U"
     rule.qty_at = offsets["shares"] if has_qty else 0
     rule.price_at = offsets["price"] if has_price else 0
-    rule.side_at = offsets.get("side", 0)
+    rule.side_at = 0 if letter == "P" else offsets.get("side", 0)
     rule.masks = (
         has_qty + 2 * has_price + 4 * (letter in _NEEDS_MORE) + 8 * (offsets.get("stock") == _STOCK_AT)
     )

@@ -13,8 +13,8 @@ from __future__ import annotations
 from engine.arena.functions import entry, inlined
 from engine.arena.layout import Byte, Record, Table, Word
 from engine.arena.leaves import big_half, big_short, big_word
-from engine.book.rows import NO_SIDE, REPLACING, UNPRINTED, FeedRow
-from engine.core.types import EventType
+from engine.book.rows import REPLACING, UNPRINTED, FeedRow
+from engine.core.types import NO_SIDE, EventType
 
 __all__ = ["Decoder", "Note", "Octet", "Rule", "Stock", "decode_messages"]
 

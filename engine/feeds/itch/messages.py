@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple, get_args, get_type_hint
 import msgspec
 
 __all__ = [
+    "DAY_EVENTS",
     "HEADER_BYTES",
     "MESSAGES",
     "PRICE_DECIMALS",
@@ -49,6 +50,15 @@ __all__ = [
 
 PRICE_DECIMALS = 4
 """Of a Price: 1 = 0.0001 of the currency."""
+DAY_EVENTS = {
+    "O": "start of messages",
+    "S": "start of system hours",
+    "Q": "start of market hours",
+    "M": "end of market hours",
+    "E": "end of system hours",
+    "C": "end of messages",
+}
+"""What a SystemEvent's letter says."""
 HEADER_BYTES = 11
 """Type, stock locate, tracking number and time, with which every message begins."""
 
@@ -97,8 +107,7 @@ class ItchMessage(msgspec.Struct, frozen=True):
 class SystemEvent(ItchMessage, frozen=True):
     letter, title = "S", "system event"
     event: Letter
-    """O start of messages, S start of system hours, Q start of market hours, M end of market hours,
-    E end of system hours, C end of messages."""
+    """One of DAY_EVENTS."""
 
 
 class StockDirectory(ItchMessage, frozen=True):

@@ -6,7 +6,7 @@ once, in order; a frame that the stream's end cuts off is counted, never read pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -36,8 +36,7 @@ class ItchStream:
     Counts   decoder (by type, by stock), damage, cut_off_bytes, bytes_read
     """
 
-    def __init__(self, stream: BinaryIO, *, report: Callable[[int], object] | None = None) -> None:
-        """`report` hears now and then how many bytes have been decoded."""
+    def __init__(self, stream: BinaryIO) -> None:
         self.decoder = ItchDecoder()
         self.first_damage: int | None = None
         """Offset of the first frame that was not understood."""
@@ -45,7 +44,6 @@ class ItchStream:
         """Of an unfinished frame at the end."""
         self.bytes_read = 0
         self._stream = stream
-        self._report = report
 
     def __iter__(self) -> Iterator[ItchPart]:
         octets = np.empty(BUFFER_BYTES, np.uint8)
@@ -63,8 +61,6 @@ class ItchStream:
                     break
                 yield ItchPart(part, octets, offset)
                 start = part.end
-            if self._report is not None:
-                self._report(self.bytes_read - (stop - start))
             if not got:
                 self.cut_off_bytes = stop - start
                 return

@@ -80,7 +80,7 @@ class PlainFeed:
             self._orders[m.new_order_id] = (m.locate, side, m.price, m.shares)
 
     def _take_p(self, m) -> None:
-        self._event(m, m.price, m.shares, m.order_id, EventType.PRINT, {"B": 0, "S": 1}.get(m.side, 2))
+        self._event(m, m.price, m.shares, m.order_id, EventType.PRINT, 2)
 
     def _take_q(self, m) -> None:
         self._event(m, m.price, m.shares, 0, EventType.PRINT, 2)

@@ -6,6 +6,7 @@ screen has changed, so only changed lines are painted. All characters used here 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -121,12 +122,13 @@ def chart(values: np.ndarray, width: int, height: int) -> list[str]:
     bottom, top = float(known.min()), float(known.max())
     span = top - bottom
     eighths = [
-        0 if np.isnan(value) else 1 + int((value - bottom) / span * (height * 8 - 1)) if span > 0 else 1
+        0 if math.isnan(value) else 1 + int((value - bottom) / span * (height * 8 - 1)) if span > 0 else 1
         for value in columns.tolist()
     ]
-    blocks = " " + LEVELS
+    most = height * 8
+    blocks = " " * most + LEVELS + LEVELS[-1] * most  # by the eighths above a row's floor, less one
     rows = []
     for level in range(height - 1, -1, -1):
-        line = "".join(blocks[max(0, min(8, value - level * 8))] for value in eighths)
-        rows.append(line.rjust(width))
+        floor = most - 1 - level * 8
+        rows.append("".join([blocks[floor + value] for value in eighths]).rjust(width))
     return rows

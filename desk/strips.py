@@ -7,18 +7,23 @@ only the differing codes are written. One reset ends the strip, so strips stay i
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rich.color import ColorSystem
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
+from textual.cache import FIFOCache
 from textual.strip import Strip
 
 from desk.draw import Row
 
 __all__ = ["LeanStrip", "strip_of"]
+
+_CACHED = 4
+"""Results that each cache of a strip keeps."""
 
 
 class _Codes(NamedTuple):
@@ -30,7 +35,29 @@ class _Codes(NamedTuple):
 
 
 class LeanStrip(Strip):
-    """A Strip with a shorter way to the terminal; all else is Textual's."""
+    """A Strip with a shorter way to the terminal; all else is Textual's.
+
+    Textual gives every strip seven caches. Most strips here live for one picture and are never cut, and
+    the caches would cost more than the drawing: they are made when somebody asks for one.
+    """
+
+    def __init__(self, segments: list[Segment], cell_length: int) -> None:
+        self._segments = segments
+        self._cell_length = cell_length
+        self._render_cache = None
+        self._link_ids = None
+        self._cell_count = None
+
+    def __getattr__(self, name: str) -> FIFOCache[Any, Any]:
+        if not name.endswith("_cache"):
+            raise AttributeError(name)
+        cache: FIFOCache[Any, Any] = FIFOCache(_CACHED)
+        setattr(self, name, cache)
+        return cache
+
+    def divide(self, cuts: Iterable[int]) -> Sequence[Strip]:
+        """The strip cut at these columns: most often at its end, where nothing is to be done."""
+        return [self] if cuts == [self._cell_length] else super().divide(cuts)
 
     def render(self, console: Console) -> str:
         """Escape sequences and text. Cached: a strip belongs to one screen."""

@@ -72,10 +72,11 @@ class Panel(Widget, can_focus=False):
         changed_view = self._seen is None or self._seen[1] != view.version
         if not changed_view and (seen == self._seen or now_ns < self._due_ns):
             return
-        if self.size.width and self.size.height:
+        width, height = self.size
+        if width and height:
             self._due_ns = now_ns + self.period_ns
             self._seen = seen
-            self._paint(frame, view)
+            self._paint(frame, view, width, height)
 
     def rows(self, frame: Frame, view: View, width: int, height: int) -> list[Row]:
         """All lines of the panel with its border, exactly width x height: what a screen shot shows."""
@@ -122,9 +123,8 @@ class Panel(Widget, can_focus=False):
         pieces.append(("─" + corners[1], edge))
         return fit(pieces, width, edge)
 
-    def _paint(self, frame: Frame, view: View) -> None:
+    def _paint(self, frame: Frame, view: View, width: int, height: int) -> None:
         """Turn changed rows into strips and ask for exactly those lines."""
-        width, height = self.size
         fresh = self.rows(frame, view, width, height)
         shape = (width, height, view.palette.name)
         if self._drawn_for != shape:

@@ -183,12 +183,6 @@ class _TableLength(AbstractTemplate):  # type: ignore[misc]
 # -- loads and stores --------------------------------------------------------------------------------
 
 
-def _pointer(builder: Any, address: Any, offset: int, in_memory: Any) -> Any:
-    if offset:
-        address = builder.add(address, ir.Constant(_WORD, offset))
-    return builder.inttoptr(address, in_memory.as_pointer())
-
-
 @lower_getattr_generic(_Row)
 def _load_field(context: Any, builder: Any, row: _Row, address: Any, name: str) -> Any:
     if name == "address" and name not in row.record.fields:
@@ -198,11 +192,10 @@ def _load_field(context: Any, builder: Any, row: _Row, address: Any, name: str) 
         return builder.add(address, ir.Constant(_WORD, field.offset))
     if field.code == "table":
         struct = context.make_helper(builder, _Table(field.target))
-        struct.address = builder.load(_pointer(builder, address, field.offset, _WORD))
-        struct.length = builder.load(_pointer(builder, address, field.offset + 8, _WORD))
+        struct.address = _load(builder, row, address, field)
+        struct.length = _load(builder, row, address, _length_of(field))
         return struct._getvalue()
-    in_memory = _IN_MEMORY.get(field.code, _WORD)
-    value = builder.load(_pointer(builder, address, field.offset, in_memory))
+    value = _load(builder, row, address, field)
     if field.code == "i4":
         return builder.sext(value, _WORD)
     return builder.zext(value, _WORD) if field.code in ("u4", "u1") else value
@@ -212,16 +205,44 @@ def _load_field(context: Any, builder: Any, row: _Row, address: Any, name: str) 
 def _store_field(context: Any, builder: Any, sig: Any, args: Any, name: str) -> None:
     address, value = args
     field = sig.args[0].record.fields[name]
+    if field.record is not None:
+        raise TypeError(f"{name} leads to other rows: only Python may change that, between two entries")
     value = context.cast(builder, value, sig.args[1], _type_of_field(field))
-    if field.code == "table":
-        struct = context.make_helper(builder, _Table(field.target), value)
-        builder.store(struct.address, _pointer(builder, address, field.offset, _WORD))
-        builder.store(struct.length, _pointer(builder, address, field.offset + 8, _WORD))
-        return
-    in_memory = _IN_MEMORY.get(field.code, _WORD)
     if field.code in ("i4", "u4", "u1"):
-        value = builder.trunc(value, in_memory)
-    builder.store(value, _pointer(builder, address, field.offset, in_memory))
+        value = builder.trunc(value, _IN_MEMORY[field.code])
+    _store(builder, sig.args[0], address, field, value)
+
+
+def _load(builder: Any, row: _Row, address: Any, field: Field) -> Any:
+    instruction = builder.load(_pointer(builder, address, field))
+    _tell_apart(builder, instruction, row, field)
+    if field.record is not None:  # where tables stand, kernels do not change (see `_store_field`)
+        instruction.set_metadata("invariant.load", builder.module.add_metadata([]))
+    return instruction
+
+
+def _store(builder: Any, row: _Row, address: Any, field: Field, value: Any) -> None:
+    _tell_apart(builder, builder.store(value, _pointer(builder, address, field)), row, field)
+
+
+def _pointer(builder: Any, address: Any, field: Field) -> Any:
+    if field.offset:
+        address = builder.add(address, ir.Constant(_WORD, field.offset))
+    return builder.inttoptr(address, _IN_MEMORY.get(field.code, _WORD).as_pointer())
+
+
+def _tell_apart(builder: Any, instruction: Any, row: _Row, field: Field) -> None:
+    """Tells LLVM which field this is: a store to one leaves all others as they were, so what was loaded of
+    them is still good. True because no memory is ever read as rows of two types."""
+    metadata = builder.module.add_metadata
+    root = metadata(["records"])
+    name = f"{row.record.__module__}.{row.record.__qualname__}.{field.name}"
+    kind = metadata([name, root, ir.Constant(_WORD, 0)])
+    instruction.set_metadata("tbaa", metadata([kind, kind, ir.Constant(_WORD, 0)]))
+
+
+def _length_of(table: Field) -> Field:
+    return table._replace(name=f"{table.name}.length", offset=table.offset + 8)
 
 
 @lower_builtin(operator.getitem, _Table, types.int64)

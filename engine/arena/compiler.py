@@ -51,6 +51,7 @@ class Compiler:
         module = binding.parse_assembly(emit_faces(faces, self._failures))
         for part in parts:
             module.link_in(_linkable(part))
+        _make_private(module)
         return Library(tuple(face.name for face in faces), _machine_code(module))
 
     def compile(self, function: Callable[..., Any]) -> Callable[..., int]:
@@ -161,6 +162,14 @@ def _linkable(part: Any) -> binding.ModuleRef:
         if not function.is_declaration and function.linkage == binding.Linkage.external:
             function.linkage = binding.Linkage.linkonce_odr
     return module
+
+
+def _make_private(module: binding.ModuleRef) -> None:
+    """Leaves Python's functions as the only ones that can be called from outside. Of what only we call, LLVM
+    may know that it never fails and what it returns; it drops what that makes superfluous in the callers."""
+    for function in module.functions:
+        if not function.is_declaration and function.linkage == binding.Linkage.linkonce_odr:
+            function.linkage = binding.Linkage.internal
 
 
 def _machine_code(module: binding.ModuleRef) -> bytes:

@@ -93,7 +93,8 @@ class Record(metaclass=RecordType):
     """Base of all record types; a subclass declares fields by annotation, in memory order.
 
     A field may be a Word, Half, Unsigned, Byte, Real, a Wide, another Record (its address), or a
-    Table[Record] (address and length).
+    Table[Record] (address and length). The last two are links: kernels follow them, and only Python
+    changes them, between two entries, so compiled code may keep them in registers.
     """
 
     fields: ClassVar[dict[str, Field]]

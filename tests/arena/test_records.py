@@ -61,9 +61,14 @@ def read_word(box_address: int, index: int) -> int:
 
 def follow_links(box_address: int) -> int:
     box = Box.at(box_address)
-    box.first = box.items[len(box.items) - 1]
-    box.items = Item.table(box.first.address, 1)
-    return box.first.word
+    last = Item.table(box.items[len(box.items) - 1].address, 1)[0]
+    return 100 * last.word + box.first.word
+
+
+def move_link(box_address: int) -> int:
+    box = Box.at(box_address)
+    box.first = box.items[1]
+    return 0
 
 
 def insist(holds: int) -> int:
@@ -148,9 +153,18 @@ def test_a_wide_field_holds_128_bits(value):
 
 def test_links_lead_to_rows_and_tables(code):
     _arena, box = new_box([7, 8, 9])
-    assert code["follow_links"](box.address) == 9
-    assert box.first.word == 9
-    assert [item.word for item in box.items] == [9]
+    box.first = box.items[1]
+    assert code["follow_links"](box.address) == 908
+    assert box.first.word == 8
+    box.items = Item.table(box.first.address, 2)
+    assert [item.word for item in box.items] == [8, 9]
+    assert code["follow_links"](box.address) == 908
+
+
+@needs_compiler
+def test_a_kernel_that_moves_a_link_is_not_compiled():
+    with pytest.raises(Exception, match="only Python may change that"):
+        compiled((move_link,), checked=False)
 
 
 @pytest.mark.parametrize("index", [3, -1, 2**40, -(2**63)])

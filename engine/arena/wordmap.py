@@ -1,18 +1,20 @@
 """A map from words to words, in one table: order ids to slots, prices to volumes.
 
-Open addressing with linear probing over a power of two, kept at most half full by its owner. Value 0 is a
-free entry; removal shifts later entries back, so there are no tombstones and searches stay short.
+Open addressing with linear probing over a power of two from 4 on, kept at most half full by its owner.
+Value 0 is a free entry; removal shifts later entries back, so there are no tombstones and searches stay
+short.
 """
 
 from __future__ import annotations
 
 from engine.arena.functions import entry, inlined
 from engine.arena.layout import Record, Table, Word
-from engine.arena.leaves import shifted_right, signed, wrapped_product
+from engine.arena.leaves import high_product, shifted_right, signed, wrapped_product
 
 __all__ = ["MapEntry", "find_entry", "forget_entry", "home_entry", "move_entries"]
 
 _SPREAD = signed(0x9E3779B97F4A7C15)
+"""2^64 times the golden ratio's fraction."""
 
 
 class MapEntry(Record):
@@ -51,9 +53,14 @@ def forget_entry(entries: Table[MapEntry], at: int) -> None:
 
 @inlined
 def home_entry(entries: Table[MapEntry], key: int) -> int:
-    """Where the search for a key begins. Keys that follow each other share a cache line."""
-    spread = shifted_right(wrapped_product(shifted_right(key, 2), _SPREAD), 32)
-    return ((spread << 2) | (key & 3)) & (len(entries) - 1)
+    """Where the search for a key begins.
+
+    Keys that follow each other share a cache line. Lines are spread by the golden ratio (Fibonacci hashing:
+    the line's place is the fraction of line x ratio), which puts each next line into the widest gap that is
+    left: keys that count upwards meet the oldest ones, of which few are left, and seldom each other.
+    """
+    fraction = wrapped_product(shifted_right(key, 2), _SPREAD)
+    return (high_product(fraction, len(entries) >> 2) << 2) | (key & 3)
 
 
 @entry

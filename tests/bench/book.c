@@ -21,7 +21,7 @@ enum {
     ADDED, CANCELLED, PARTIALLY_CANCELLED, MODIFIED, TRADED, UNKNOWN_ORDER,
     REJECTED_DUPLICATE, REJECTED_SIDE, REJECTED_PRICE, REJECTED_QUANTITY, IGNORED, COUNTS
 };
-enum { FIRST_ORDERS = 1024, FIRST_RUNGS = 64 };
+enum { FIRST_ORDERS = 1024, FIRST_RUNGS = 64, IDS_PER_ORDER = 4 };
 
 typedef struct { uint64_t ts; int64_t price, qty; uint64_t order_id; uint32_t instrument_id; uint8_t type, side, spare[2]; } Event;
 typedef struct { int64_t bid_price, bid_qty, ask_price, ask_qty; } Top;
@@ -53,8 +53,9 @@ typedef struct {
 
 static inline int64_t home(const Book *book, uint64_t order_id)
 {
-    uint64_t spread = ((order_id >> 2) * 0x9E3779B97F4A7C15u) >> 32;
-    return (int64_t)((spread << 2) | (order_id & 3)) & book->ids_mask;
+    uint64_t fraction = (order_id >> 2) * 0x9E3779B97F4A7C15u, lines = (uint64_t)(book->ids_mask + 1) >> 2;
+    uint64_t line = (uint64_t)(((unsigned __int128)fraction * lines) >> 64);
+    return (int64_t)((line << 2) | (order_id & 3));
 }
 
 static inline int64_t find_entry(const Book *book, uint64_t order_id)
@@ -327,8 +328,8 @@ static void grow_orders(Book *book)
 {
     int64_t capacity = 2 * book->order_capacity, old_entries = book->ids_mask + 1;
     Entry *old = book->ids;
-    book->ids = zeroed(2 * capacity, sizeof(Entry));
-    book->ids_mask = 2 * capacity - 1;
+    book->ids = zeroed(IDS_PER_ORDER * capacity, sizeof(Entry));
+    book->ids_mask = IDS_PER_ORDER * capacity - 1;
     for (int64_t i = 0; i < old_entries; i++)
         if (old[i].slot != 0)
             book->ids[find_entry(book, old[i].order_id)] = old[i];
@@ -361,8 +362,8 @@ Book *book_new(void)
     Book *book = zeroed(1, sizeof(Book));
     book->order_capacity = FIRST_ORDERS;
     book->orders = zeroed(FIRST_ORDERS, sizeof(Order));
-    book->ids_mask = 2 * FIRST_ORDERS - 1;
-    book->ids = zeroed(2 * FIRST_ORDERS, sizeof(Entry));
+    book->ids_mask = IDS_PER_ORDER * FIRST_ORDERS - 1;
+    book->ids = zeroed(IDS_PER_ORDER * FIRST_ORDERS, sizeof(Entry));
     book->rung_capacity = FIRST_RUNGS;
     book->levels = zeroed(2 * FIRST_RUNGS + 1, sizeof(Level));
     for (int side = 0; side < 2; side++)

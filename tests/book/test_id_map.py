@@ -14,7 +14,7 @@ def test_ids_that_share_one_home_are_all_found_and_all_leave(book_class):
     book = book_class()
     length = len(book.row.ids)
     # Near the end of the map, so that the run of taken entries goes over it.
-    ids = [order_id for order_id in range(60_000) if home_entry(book.row.ids, order_id) >= length - 4]
+    ids = [order_id for order_id in range(100_000) if home_entry(book.row.ids, order_id) >= length - 4]
     assert len(ids) > 80
     book.apply(event_array([(0, 100, 1, order_id, 1, 1, 0) for order_id in ids]))
     assert len(book.row.ids) == length

@@ -11,17 +11,16 @@ from engine.arena.functions import entry, inlined, routine
 from engine.arena.layout import Record, Word
 from engine.book.kernels import find_level
 from engine.core.types import Account, Side, TimeInForce
-from engine.market.actions import arrive, best_ask, best_bid, new_message
+from engine.market.actions import best_ask, best_bid, enter
 from engine.market.entries import has_room
 from engine.market.matching import cancel
-from engine.market.records import Due, Market
+from engine.market.records import Market
 
 __all__ = ["StatedLevel", "grow_levels", "shrink_levels"]
 
 _HISTORY = int(Account.HISTORY)
 _BID = int(Side.BID)
 _GTC = int(TimeInForce.GTC)
-_ORDER = int(Due.ORDER)
 
 
 class StatedLevel(Record):
@@ -101,17 +100,7 @@ def _shrink(market: Market, side: int, price_ticks: int, qty_lots: int) -> None:
 def _grow(market: Market, side: int, price_ticks: int, qty_lots: int) -> None:
     """An order of HISTORY that arrives now."""
     market.next_order_id += 1
-    slot = new_message(market)
-    order = market.messages[slot]
-    order.order_id = market.next_order_id
-    order.account = _HISTORY
-    order.client_id = 0
-    order.side = side
-    order.time_in_force = _GTC
-    order.price_ticks = price_ticks
-    order.qty_lots = qty_lots
-    order.remaining_lots = qty_lots
-    arrive(market, _ORDER, slot)
+    enter(market, market.next_order_id, _HISTORY, side, price_ticks, qty_lots, _GTC)
 
 
 @inlined

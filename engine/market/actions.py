@@ -33,6 +33,7 @@ __all__ = [
     "best_ask",
     "best_bid",
     "depth",
+    "enter",
     "is_arrival",
     "level_total",
     "new_message",
@@ -94,15 +95,16 @@ def send(
     market.next_order_id += 1
     market.accounts[account].orders_sent += 1
     slot = new_message(market)
-    order = market.messages[slot]
-    order.order_id = market.next_order_id
-    order.account = account
-    order.client_id = client_id
-    order.side = side
-    order.time_in_force = time_in_force
-    order.price_ticks = price_ticks
-    order.qty_lots = qty_lots
-    order.remaining_lots = qty_lots
+    _write_order(
+        market.messages[slot],
+        market.next_order_id,
+        account,
+        client_id,
+        side,
+        price_ticks,
+        qty_lots,
+        time_in_force,
+    )
     schedule(market, market.now_ns + latency_ns, _ORDER, slot)
     return market.next_order_id
 
@@ -140,8 +142,29 @@ def send_request(
 
 
 @inlined
+def _write_order(
+    order: Message,
+    order_id: int,
+    account: int,
+    client_id: int,
+    side: int,
+    price_ticks: int,
+    qty_lots: int,
+    time_in_force: int,
+) -> None:
+    order.order_id = order_id
+    order.account = account
+    order.client_id = client_id
+    order.price_ticks = price_ticks
+    order.qty_lots = qty_lots
+    order.remaining_lots = qty_lots
+    order.side = side
+    order.time_in_force = time_in_force
+
+
+@inlined
 def new_message(market: Market) -> int:
-    """A slot for a message. Slot 0 is matching's own."""
+    """A slot for a message. Slot 0 is for what needs none (`enter`, and matching's own)."""
     market.live_messages += 1
     slot = market.free_message
     if slot != 0:
@@ -161,6 +184,22 @@ def release_message(market: Market, slot: int) -> None:
 
 
 # -- arriving ----------------------------------------------------------------------------------------
+
+
+@inlined
+def enter(
+    market: Market,
+    order_id: int,
+    account: int,
+    side: int,
+    price_ticks: int,
+    qty_lots: int,
+    time_in_force: int,
+) -> None:
+    """An order arrives at this very moment: it is under way never, and takes no slot."""
+    order = market.messages[0]
+    _write_order(order, order_id, account, 0, side, price_ticks, qty_lots, time_in_force)
+    _order_arrives(market, order)
 
 
 @inlined

@@ -14,11 +14,11 @@ from engine.arena.layout import Byte, Record, Word
 from engine.arena.leaves import prefetch
 from engine.arena.wordmap import home_entry
 from engine.core.types import TimeInForce
-from engine.market.actions import arrive, new_message
-from engine.market.entries import NO_ROOM, has_room
-from engine.market.matching import cancel, slot_of
+from engine.market.actions import enter
+from engine.market.entries import NO_ROOM, has_room, room_for_arrivals
+from engine.market.matching import cancel_by_id
 from engine.market.orders import REASON_CODES, Reason
-from engine.market.records import Due, Market
+from engine.market.records import Market
 
 __all__ = ["Request", "RequestKind", "enter_one", "enter_requests"]
 
@@ -47,7 +47,6 @@ class Request(Record):
     account: Byte
 
 
-_ORDER = int(Due.ORDER)
 _MARKET = int(RequestKind.MARKET)
 _IOC = int(RequestKind.IOC)
 _CANCEL = int(RequestKind.CANCEL)
@@ -63,21 +62,26 @@ def enter_requests(market_address: int, requests_address: int, start: int, stop:
     """Carries out requests[start:stop]. Returns `stop`, or the first one that had no room."""
     market = Market.at(market_address)
     requests = Request.table(requests_address, stop)
-    for at in range(start, stop):
-        if not has_room(market):
+    at = start
+    while at < stop:
+        free = room_for_arrivals(market)
+        if free <= 0:
             return at
-        if at + _AHEAD < stop:
-            _ask_early(market, requests[at + _AHEAD].order_id, requests[at + _AHEAD // 2].order_id)
-        request = requests[at]
-        _carry_out(
-            market,
-            request.kind,
-            request.order_id,
-            request.account,
-            request.side,
-            request.price_ticks,
-            request.qty_lots,
-        )
+        until = min(stop, at + free)
+        while at < until:
+            if at + _AHEAD < stop:
+                _ask_early(market, requests[at + _AHEAD].order_id, requests[at + _AHEAD // 2].order_id)
+            request = requests[at]
+            _carry_out(
+                market,
+                request.kind,
+                request.order_id,
+                request.account,
+                request.side,
+                request.price_ticks,
+                request.qty_lots,
+            )
+            at += 1
     return stop
 
 
@@ -98,24 +102,13 @@ def _carry_out(
     market: Market, kind: int, order_id: int, account: int, side: int, price_ticks: int, qty_lots: int
 ) -> None:
     if kind == _CANCEL:
-        resting = slot_of(market, order_id)
-        if resting != 0:
-            cancel(market, resting, 0)
+        cancel_by_id(market, order_id)
         return
     if not (0 <= kind <= _CANCEL and 0 <= side <= 1 and 0 <= account < len(market.accounts)):
         market.refused[_MALFORMED].value += 1
         return
-    slot = new_message(market)
-    order = market.messages[slot]
-    order.order_id = order_id
-    order.account = account
-    order.client_id = 0
-    order.side = side
-    order.time_in_force = _TIF_IOC if kind == _IOC else _TIF_GTC
-    order.price_ticks = 0 if kind == _MARKET else price_ticks
-    order.qty_lots = qty_lots
-    order.remaining_lots = qty_lots
-    arrive(market, _ORDER, slot)
+    limit = 0 if kind == _MARKET else price_ticks
+    enter(market, order_id, account, side, limit, qty_lots, _TIF_IOC if kind == _IOC else _TIF_GTC)
 
 
 @inlined

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from engine.arena.functions import entry, inlined
 from engine.book.kernels import room
-from engine.market.actions import arrive, best_ask, best_bid, new_message, schedule, send, send_request
+from engine.market.actions import arrive, best_ask, best_bid, enter, new_message, schedule, send, send_request
 from engine.market.feed import publish_print
 from engine.market.records import Due, Market, OrderRow
 
@@ -23,6 +23,7 @@ __all__ = [
     "has_room",
     "list_orders",
     "print_trade",
+    "room_for_arrivals",
     "schedule_python",
     "send_order",
     "send_request_from",
@@ -34,24 +35,30 @@ SPARE_MESSAGES = 16_384
 """Messages and heap entries that are free whenever an agent acts: more than any one wake-up sends (cancels
 of at most MAX_OPEN_ORDERS, and two orders a level of at most 200 levels)."""
 _PYTHON = int(Due.PYTHON)
-_ORDER = int(Due.ORDER)
 
 
 @inlined
 def has_room(market: Market) -> bool:
-    """Whether whatever comes next surely fits.
-
-    One arrival can rest one order, fill each resting order once, and so trade and report as often as
-    there are orders.
-    """
-    fills = market.book.live_orders + 1
+    """Whether whatever comes next surely fits."""
     return (
-        room(market.book) > 0
+        room_for_arrivals(market) > 0
         and market.waiting + SPARE_MESSAGES <= len(market.heap)
         and market.live_messages + SPARE_MESSAGES < len(market.messages)
-        and market.trade_count - market.trades_taken + fills <= len(market.trades)
-        and market.report_count - market.reports_taken + 2 * fills + 2 <= len(market.reports)
     )
+
+
+@inlined
+def room_for_arrivals(market: Market) -> int:
+    """How many arrivals surely fit.
+
+    Each can rest one order. A fill uses up its maker or its taker, so n arrivals among m resting orders
+    fill at most m + 2n - 1 times; each fill is one trade and two reports, and each arrival may have two
+    reports more.
+    """
+    resting = market.book.live_orders
+    trades = len(market.trades) - (market.trade_count - market.trades_taken) - resting + 1
+    reports = len(market.reports) - (market.report_count - market.reports_taken) - 2 * resting + 2
+    return min(room(market.book), min(trades // 2, reports // 6))
 
 
 @entry
@@ -100,17 +107,7 @@ def enter_order(
     if not has_room(market):
         return NO_ROOM
     market.next_order_id += 1
-    slot = new_message(market)
-    order = market.messages[slot]
-    order.order_id = market.next_order_id
-    order.account = account
-    order.client_id = 0
-    order.side = side
-    order.time_in_force = time_in_force
-    order.price_ticks = price_ticks
-    order.qty_lots = qty_lots
-    order.remaining_lots = qty_lots
-    arrive(market, _ORDER, slot)
+    enter(market, market.next_order_id, account, side, price_ticks, qty_lots, time_in_force)
     return market.next_order_id
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "best_ask",
     "best_bid",
     "cancel",
+    "cancel_by_id",
     "execute",
     "reaches",
     "refuse_replace",
@@ -70,7 +71,8 @@ def submit(market: Market, order: Message) -> None:
     if tif == _FOK and not _is_fillable(market, order):
         reject(market, order, _FOK_UNFILLABLE)
         return
-    if tif == _GTC or tif == _POST_ONLY:
+    # Asked in this order because nobody can foresee the time in force, and few hear.
+    if market.accounts[order.account].hears != 0 and (tif == _GTC or tif == _POST_ONLY):
         report(market, order, _ACCEPTED, _NONE, 0, 0, 0)
     _match(market, order)
     if order.remaining_lots == 0:
@@ -97,6 +99,15 @@ def cancel(market: Market, slot: int, qty_lots: int) -> int:
     publish(market, _CANCEL, level.side, resting.order_id, level.price, qty_lots)
     _report_resting(market, slot, _REPLACED, _NONE, 0, 0)
     return qty_lots
+
+
+@inlined
+def cancel_by_id(market: Market, order_id: int) -> None:
+    """Cancels the order of this id, whoever owns it; nothing where none rests."""
+    at = find_entry(market.book.ids, order_id)
+    slot = market.book.ids[at].value
+    if slot != 0:
+        _remove_at(market, at, slot, _BY_OWNER)
 
 
 @routine
@@ -303,16 +314,28 @@ def rest(market: Market, order: Message) -> None:
 @inlined
 def _remove(market: Market, slot: int, reason: int) -> None:
     """A resting order is cancelled whole."""
+    _remove_at(market, find_entry(market.book.ids, market.book.orders[slot].order_id), slot, reason)
+
+
+@inlined
+def _remove_at(market: Market, at: int, slot: int, reason: int) -> None:
+    """The same; its id is in entry `at`."""
     resting = market.book.orders[slot]
     level = market.book.levels[resting.level]
     publish(market, _CANCEL, level.side, resting.order_id, level.price, 0)
     _report_resting(market, slot, _CANCELLED, reason, 0, 0)
-    _forget(market, slot)
+    _forget_at(market, at, slot)
 
 
 @inlined
 def _forget(market: Market, slot: int) -> None:
     """A resting order leaves the book and its account's list."""
+    _forget_at(market, find_entry(market.book.ids, market.book.orders[slot].order_id), slot)
+
+
+@inlined
+def _forget_at(market: Market, at: int, slot: int) -> None:
+    """The same; its id is in entry `at`."""
     ticket = market.tickets[slot]
     account = market.accounts[ticket.account]
     if ticket.previous != 0:
@@ -324,7 +347,7 @@ def _forget(market: Market, slot: int) -> None:
     else:
         account.last_order = ticket.previous
     account.open_orders -= 1
-    remove_order(market.book, find_entry(market.book.ids, market.book.orders[slot].order_id), slot)
+    remove_order(market.book, at, slot)
 
 
 # -- reports -----------------------------------------------------------------------------------------

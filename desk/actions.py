@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from desk.sessions import SessionChoice
 from desk.theme import palette_of
 from desk.view import DEPTH_PRESETS, GROUPINGS, Notice, View
 from engine.core.clock import NS_PER_MS, NS_PER_S
@@ -16,13 +17,15 @@ from engine.core.errors import StormdeskError
 from engine.core.types import Account, Side, StormKind, TimeInForce
 from engine.frame import Frame
 
-__all__ = ["SPEEDS", "Actions", "DeskScreenFace", "Host"]
+__all__ = ["CANNOT_GO_BACK", "NO_SYMBOLS", "SPEEDS", "Actions", "DeskScreenFace", "Host"]
 
 SPEEDS: tuple[float | None, ...] = (
     0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1000.0, None,
 )  # fmt: skip
 STEP_NS = 100 * NS_PER_MS
 SEEK_NS = 10 * NS_PER_S
+CANNOT_GO_BACK = "a live session cannot go back: record it and replay it, or start it anew (f)"
+NO_SYMBOLS = "a simulated market has one symbol; f chooses a recorded day with many"
 NOTICE_NS = 12 * NS_PER_S
 """How long an answer stays on the command line's row (wall time)."""
 
@@ -36,6 +39,8 @@ class Host(Protocol):
     def set_speed(self, x: float | None) -> Any: ...
     def step(self, ns: int) -> Any: ...
     def seek(self, time_ns: int) -> Any: ...
+    def jump(self, time_ns: int) -> Any: ...
+    def cancel_jump(self) -> Any: ...
     def start_storm(self, kind: StormKind, severity: float, duration_s: float, seed: int = ...) -> Any: ...
     def stop_storms(self, kind: StormKind | None = ...) -> Any: ...
     def toggle_recording(self) -> Any: ...
@@ -56,6 +61,10 @@ class DeskScreenFace(Protocol):
     def open_command(self, text: str = ...) -> None: ...
     def open_help(self) -> None: ...
     def open_palette(self) -> None: ...
+    def open_sources(self) -> None: ...
+    def open_symbols(self) -> None: ...
+    def start_session(self, choice: SessionChoice) -> None: ...
+    def abandon_session(self) -> bool: ...
     def save_screenshot(self) -> str: ...
     def copy_panel(self) -> str: ...
     def leave(self) -> None: ...
@@ -145,7 +154,7 @@ class Actions:
 
     def seek_to(self, time_ns: int) -> None:
         if self.mode != "replay":
-            self.tell("a live session cannot seek; open a run with: stormdesk replay RUN", warn=True)
+            self.tell(CANNOT_GO_BACK, warn=True)
             return
         end_ns = self.host.frame().host.end_ns
         self.host.seek(max(0, time_ns if end_ns is None else min(time_ns, end_ns)))
@@ -166,7 +175,37 @@ class Actions:
         self.seek_to(ahead[0] if way > 0 else ahead[-1])
 
     def go_to(self) -> None:
-        self.screen.open_command("seek ")
+        self.screen.open_command("goto ")
+
+    def goto(self, time_ns: int) -> None:
+        """Session time: sought in a replay; in a live session run to, as fast as possible."""
+        if self.mode == "replay":
+            self.seek_to(time_ns)
+        else:
+            self.host.jump(time_ns)
+            self.view.notice = None
+
+    # -- market --------------------------------------------------------------------------------
+
+    def source(self) -> None:
+        self.screen.open_sources()
+
+    def symbol(self) -> None:
+        feed = self.host.frame().market.feed
+        if feed is None:
+            self.tell(NO_SYMBOLS, warn=True)
+        elif len(feed.symbols) < 2:
+            self.tell(f"{feed.name} holds one symbol only", warn=True)
+        else:
+            self.screen.open_symbols()
+
+    def start(self, choice: SessionChoice) -> None:
+        """Another session in place of this one."""
+        self.screen.start_session(choice)
+
+    def take_symbol(self, symbol: str) -> None:
+        """Another symbol of the same source, from the same time of day on."""
+        self.start(SessionChoice(symbol=symbol, same_time=True))
 
     def mark(self) -> None:
         self.add_marker("mark")
@@ -215,6 +254,13 @@ class Actions:
             self.screen.relayout()
 
     def disarm(self) -> None:
+        if self.screen.abandon_session():
+            self.tell("given up; this session goes on")
+            return
+        if self.host.frame().host.jump is not None:
+            self.host.cancel_jump()
+            self.tell("stopped on the way")
+            return
         if self.view.deck.armed is not None:
             self.view.deck.armed = None
         elif self.view.coach or self.view.zoomed:

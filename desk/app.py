@@ -13,7 +13,8 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from textual.app import App
 
@@ -21,15 +22,23 @@ from desk.actions import Host
 from desk.bindings import KeyTable
 from desk.bridge import Bridge
 from desk.driver import DeskDriver
+from desk.formats import clean
 from desk.frames import Governor
+from desk.recent import RecentSource, remember
 from desk.screens.desk import DeskScreen
+from desk.sessions import SessionChoice, what_bots_see
 from desk.theme import THEMES, palette_of
-from desk.view import View
+from desk.view import Notice, View
 from engine.arena import machine
 from engine.core.clock import monotonic_ns
-from engine.core.errors import UsageError
+from engine.core.errors import StormdeskError, UsageError
+from engine.frame import Frame
 
-__all__ = ["DeskApp", "DeskOptions", "run_desk"]
+if TYPE_CHECKING:
+    from desk.screens.sources import SourcePlaces
+    from engine.session import SessionConfig
+
+__all__ = ["DeskApp", "DeskOptions", "SessionSwitch", "run_desk"]
 
 SWITCH_INTERVAL_S = 0.0005
 """How long the engine's thread may hold the interpreter while the screen waits: 0.5 ms keeps the event
@@ -57,8 +66,23 @@ class DeskOptions:
     clock_ns: Callable[[], int] = monotonic_ns
     on_ready: Callable[[], object] | None = None
     """Called when the first screen has been drawn."""
+    sessions: SessionSwitch | None = None
+    """Opens other sessions in place of the first; None = the desk keeps to its host."""
+    data_dir: str = ""
+    """Where the source picker looks, besides the working directory; empty = nowhere."""
+    recent_file: Path | None = None
+    """Where sources that were opened are remembered; None = nowhere."""
     core: Callable[[], machine.Status | None] = machine.status
     """Which path the engine's core runs on."""
+
+
+class SessionSwitch(Protocol):
+    """Opens sessions and puts them in place of the running one (desk.sessions.Sessions). Calls block."""
+
+    @property
+    def current(self) -> SessionConfig: ...
+    def open(self, choice: SessionChoice) -> Any: ...
+    def take(self, host: Any, *, same_time: bool = ...) -> None: ...
 
 
 def _from_thread(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
@@ -84,7 +108,7 @@ def run_desk(host: Host, *, fps: float = 10, theme: str = "default", coach: bool
     finally:
         sys.setswitchinterval(before)
         if app is None or not app.host_stopped:
-            host.stop(STOP_TIMEOUT_S)
+            (host if app is None else app.host).stop(STOP_TIMEOUT_S)
     return app.return_code or 0
 
 
@@ -131,6 +155,8 @@ class DeskApp(App[None]):
         )
         self.desk_screen = DeskScreen(host, self.view, self.keys, self.bridge, clock_ns=options.clock_ns)
         self._leaving = False
+        self._opening: SessionChoice | None = None
+        """The session that is being opened."""
 
     def get_default_screen(self) -> DeskScreen:
         return self.desk_screen
@@ -144,6 +170,7 @@ class DeskApp(App[None]):
         if isinstance(driver, DeskDriver):
             loop = asyncio.get_running_loop()
             driver.on_lost(lambda: _from_thread(loop, self.leave))
+        self._remember_source()
         if self.options.on_ready is not None:
             self.call_after_refresh(self.options.on_ready)
         if self.options.timer:
@@ -172,6 +199,67 @@ class DeskApp(App[None]):
         finally:
             self.exit()
 
+    # -- another session -----------------------------------------------------------------------
+
+    def source_places(self) -> SourcePlaces:
+        """Where the source picker looks."""
+        from desk.recent import read_recent
+        from desk.screens.sources import SourcePlaces
+        from desk.source_list import MAX_DEPTH
+        from engine.feeds.source import sample_path
+
+        options = self.options
+        folders = [(Path.cwd(), 0)]
+        if options.data_dir:
+            folders.append((Path(options.data_dir).expanduser(), MAX_DEPTH))
+        recent = () if options.recent_file is None else tuple(read_recent(options.recent_file))
+        return SourcePlaces(sample_path(), tuple(folders), recent)
+
+    def start_session(self, choice: SessionChoice) -> None:
+        """Open this session in a thread; once it is open it takes the place of the running one."""
+        if self._opening is not None:
+            self._tell(f"{clean(self._opening.label)} is being opened; esc gives that up", warn=True)
+            return
+        self._opening = choice
+        self.view.notice = Notice(f"opening {clean(choice.label)} … esc gives up")
+        self.view.touch()
+        self.run_worker(self._change_session(choice), exit_on_error=False)
+
+    def abandon_session(self) -> bool:
+        """Give up the session that is being opened; False when there is none."""
+        there, self._opening = self._opening is not None, None
+        return there
+
+    async def _change_session(self, choice: SessionChoice) -> None:
+        sessions, before = self.options.sessions, self.host.frame()
+        assert sessions is not None
+        try:
+            host = await asyncio.to_thread(sessions.open, choice)
+            if self._opening is not choice or self._leaving:
+                return
+            self._opening = None
+            await asyncio.to_thread(sessions.take, host, same_time=choice.same_time)
+        except Exception as error:  # whatever is wrong with a file, the desk goes on with what it has
+            if self._opening is choice:
+                self._opening = None
+            said = str(error) if isinstance(error, StormdeskError) else f"{type(error).__name__}: {error}"
+            self._tell(f"not opened: {clean(said)}", warn=True)
+            return
+        self.host = host
+        self.desk_screen.show_host(host)
+        self._remember_source()
+        self._tell(_change_said(before, host.frame()))
+
+    def _remember_source(self) -> None:
+        path, sessions = self.options.recent_file, self.options.sessions
+        if path is not None and sessions is not None and sessions.current.source is not None:
+            source = RecentSource(str(Path(sessions.current.source).absolute()), sessions.current.symbol)
+            remember(path, source)
+
+    def _tell(self, text: str, *, warn: bool = False) -> None:
+        self.desk_screen.actions.tell(text, warn=warn)
+        self.bridge.draw_soon()
+
     def _pending(self) -> int:
         """Characters the terminal has not taken yet (0 without a terminal)."""
         driver = self._driver
@@ -180,3 +268,12 @@ class DeskApp(App[None]):
     def _drained_ns(self) -> int | None:
         driver = self._driver
         return driver.drained_ns if isinstance(driver, DeskDriver) else None
+
+
+def _change_said(before: Frame, after: Frame) -> str:
+    """What a change of session meant: the new market, the run that was finished, the bots."""
+    parts = [clean(after.market.instrument.symbol)]
+    recording = before.host.recording
+    if recording is not None and recording.active:
+        parts.append(f"run {recording.run_id} saved")
+    return " · ".join([*parts, *filter(None, [what_bots_see(before.host.api_clients)])])

@@ -63,7 +63,7 @@ BINDINGS: tuple[Binding, ...] = (
         footer="marker", footer_with="next_marker", mode="replay",
     ),
     Binding("next_marker", "}", "next marker", "time", "Jumps to the marker after now.", mode="replay"),
-    Binding("go_to", "g", "go to time", "time", "Opens the command line with `seek`.", mode="replay"),
+    Binding("go_to", "g", "go to time", "time", "Opens the command line with `goto`."),
     Binding("mark", "m", "mark", "time", "Puts a marker at the current time."),
     *(
         Binding(
@@ -73,7 +73,9 @@ BINDINGS: tuple[Binding, ...] = (
         for number, (name, label, what) in enumerate(_STORMS, 1)
     ),
     Binding("fire", "enter", "fire", "storms", "Fires the armed storm.", footer="fire", mode="live"),
-    Binding("disarm", "escape", "disarm / close", "storms", "Disarms; also closes the coach or a zoom."),
+    Binding(
+        "disarm", "escape", "disarm / close", "storms", "Disarms; stops a jump; closes the coach or a zoom."
+    ),
     Binding("stop_storms", "X", "stop all storms", "storms", "Stops every one.", footer="stop", mode="live"),
     Binding(
         "severity_up", "up", "severity +.05", "storms", "More severe.", aliases=("S",), mode="live"
@@ -87,6 +89,14 @@ BINDINGS: tuple[Binding, ...] = (
         "record", "r", "record", "run", "Starts or stops recording a run.", footer="record", mode="live"
     ),
     Binding("acknowledge", "a", "acknowledge", "run", "Acknowledges all alerts."),
+    Binding(
+        "source", "f", "source", "market", "Chooses what to play: files of recorded days, scenarios.",
+        footer="source", mode="live",
+    ),
+    Binding(
+        "symbol", "/", "symbol", "market", "Another symbol of the source, at the same time of day.",
+        footer="symbol", mode="live",
+    ),
     Binding("centre", "c", "centre ladder", "ladder", "Centres the axis on the market.", footer="centre"),
     Binding("follow", "C", "follow market", "ladder", "Keeps the axis on the market by itself, on or off."),
     Binding(
@@ -110,7 +120,7 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("panel_target", "b", "target bot", "panels", "Focuses the TARGET."),
     Binding("panel_score", "o", "outcome", "panels", "Focuses recording and verdict."),
     Binding("panel_alerts", "n", "news", "panels", "Focuses the alerts."),
-    Binding("command", ":", "command line", "desk", "Orders, storms, seek, all typed.", footer="command"),
+    Binding("command", ":", "command line", "desk", "Orders, storms, times, all typed.", footer="command"),
     Binding(
         "palette", "ctrl+p", "palette", "desk", "Finds any action by its name.", aliases=("f2",)
     ),

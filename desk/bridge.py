@@ -35,7 +35,8 @@ class Bridge:
         drained_ns: Callable[[], int | None],
         core: Callable[[], CoreStatus | None],
     ) -> None:
-        self._host = host
+        self.host = host
+        """Whose frames are drawn."""
         self._view = view
         self.governor = governor
         self._clock_ns = clock_ns
@@ -64,7 +65,7 @@ class Bridge:
     def draw(self) -> None:
         """Draw the newest frame unconditionally."""
         now = self._clock_ns()
-        frame = self._host.frame()
+        frame = self.host.frame()
         view = self._view
         if view.notice is not None and view.notice.until_ns is not None and now > view.notice.until_ns:
             view.notice = None

@@ -50,6 +50,14 @@ class BookName(StrEnum):
     COLUMNAR = "columnar"
 
 
+class Written(StrEnum):
+    """What data is converted to."""
+
+    EVENTS = "events"
+    ITCH = "itch"
+    PARQUET = "parquet"
+
+
 class Fsync(StrEnum):
     """When a recording is put on the medium."""
 
@@ -59,6 +67,9 @@ class Fsync(StrEnum):
 
 
 Scenario = Annotated[str | None, typer.Option(help="Preset or .toml file (default: balanced).")]
+Symbol = Annotated[
+    str | None, typer.Option(help="Which instrument of --source; its busiest or first when not named.")
+]
 Source = Annotated[str, typer.Option(help="sim, sample, or a file of recorded exchange data.")]
 Seed = Annotated[int, typer.Option(min=0, max=(1 << 63) - 1, help="Seed of the simulated market.")]
 Speed = Annotated[str | None, typer.Option(help="Session seconds per second: 0.1 to 1000, or max.")]
@@ -106,6 +117,7 @@ def desk(
     ctx: typer.Context,
     scenario: Scenario = None,
     source: Source = "sim",
+    symbol: Symbol = None,
     seed: Seed = 42,
     speed: Speed = None,
     target: Target = "demo",
@@ -123,6 +135,7 @@ def desk(
     launch = Launch.of(
         scenario=scenario,
         source=source,
+        symbol=symbol,
         seed=seed,
         speed=speed or "1",
         target=target,
@@ -136,6 +149,7 @@ def desk(
 def run(
     scenario: Scenario = None,
     source: Source = "sim",
+    symbol: Symbol = None,
     seed: Seed = 42,
     speed: Speed = None,
     target: Target = "none",
@@ -159,6 +173,7 @@ def run(
     launch = Launch.of(
         scenario=scenario,
         source=source,
+        symbol=symbol,
         seed=seed,
         speed=pace,
         target=target,
@@ -247,17 +262,80 @@ def digest(
 
 @app.command()
 def inspect(
-    file: Annotated[Path, typer.Argument(help="A data file of any known format.")],
+    file: Annotated[
+        str, typer.Argument(help="A data file of any known format, - for standard input, or a run.")
+    ],
+    others: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--with",
+            help="A capture of the same time to join: X.ws.* is joined with its X.http.* without asking.",
+        ),
+    ] = None,
+    out: Out = None,
     output: Output = Format.TEXT,
 ) -> None:
-    """Say what is in a data file: format, counts, time span, gaps, book."""
-    from engine.feeds.inspect import inspect_file, inspection_json, inspection_text
+    """Say what is in a data file: format, counts, time span, gaps, books."""
+    from desk.conversion import inspection_of
+    from engine.feeds.inspect import inspection_json, inspection_text
 
-    inspection = inspect_file(file)
+    inspection = inspection_of(file, others=others, out=out)
     if output is Format.JSON:
         _print_json(inspection_json(inspection))
     else:
         typer.echo(inspection_text(inspection))
+
+
+@app.command()
+def convert(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A data file of any known format, a run (directory or id), - for ITCH on standard input, or "
+            "a live mold:// or soup:// address."
+        ),
+    ],
+    out: Annotated[Path, typer.Argument(help="NAME.events.bin, .itch (both also .gz, .zst) or .parquet.")],
+    to: Annotated[
+        Written | None, typer.Option("--to", help="What to write, if not what the name of OUT says.")
+    ] = None,
+    symbol: Annotated[
+        str | None,
+        typer.Option(help="One instrument; all of a file of ITCH, else its first, when not named."),
+    ] = None,
+    duration: Annotated[
+        str | None, typer.Option("--for", help="How much: 500ms, 20s, 2m of the source's time.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace OUT when it is there.")] = False,
+    runs_in: Annotated[Path | None, typer.Option("--runs", help="Where runs are (default: runs/).")] = None,
+    data: Annotated[str | None, typer.Option("--source", help="Where the run's data file lies now.")] = None,
+    allow_remote: Annotated[
+        bool, typer.Option("--allow-remote", help="Listen or connect beyond this machine.")
+    ] = False,
+    output: Output = Format.TEXT,
+) -> None:
+    """Turn recorded or live exchange data into canonical events, ITCH 5.0 or Parquet.
+
+    OUT appears whole or not at all. Exit 1 when the source is damaged, or ends at a hole in its sequence:
+    what comes before the hole is written.
+    """
+    from desk.conversion import conversion_report
+
+    result = conversion_report(
+        source,
+        out,
+        to=None if to is None else to.value,
+        symbol=symbol,
+        duration=duration,
+        force=force,
+        runs_in=runs_in,
+        data=data,
+        allow_remote=allow_remote,
+    )
+    _print(result, output)
+    if result["problem"] is not None:
+        typer.echo(f"stormdesk: {result['problem']}", err=True)
+        raise typer.Exit(1)
 
 
 @app.command()

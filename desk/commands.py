@@ -10,17 +10,22 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 
-from desk.actions import Actions
-from desk.formats import UNKNOWN, decimal_text, time_text, units_of
+from desk.actions import CANNOT_GO_BACK, NO_SYMBOLS, Actions
+from desk.clock import Clock, clock_of, time_of_day_ns
+from desk.formats import UNKNOWN, clean, decimal_text, units_of
 from desk.layout import PANELS
+from desk.sessions import SessionChoice
 from desk.theme import THEMES
 from desk.view import DURATION_RANGE_S
 from engine.core.clock import NS_PER_S
 from engine.core.durations import parse_duration_ns
 from engine.core.errors import UsageError
 from engine.core.types import Side, StormKind
+from engine.feeds.source import sample_path
 from engine.frame import Frame, LevelView
+from engine.scenarios.loader import list_scenarios
 
 __all__ = ["VERBS", "CommandError", "Parsed", "complete", "parse"]
 
@@ -197,19 +202,87 @@ def _mark(line: Line) -> Parsed:
     return Parsed(f"marks this moment “{label}”", lambda actions: actions.add_marker(label))
 
 
-def _seek(line: Line) -> Parsed:
+def _goto(line: Line) -> Parsed:
     word = line.word(0, "a time")
     line.at_most(1)
-    host = line.frame.host
-    if host.mode != "replay":
-        raise CommandError("a live session cannot seek; open a run with: stormdesk replay RUN", 0, 4)
-    sign = word.text[0] if word.text[0] in "+-" else ""
-    time_ns = _duration_ns(Word(word.text[len(sign) :], word.start + len(sign)))
-    now = line.frame.market.time_ns
-    target = time_ns if not sign else now + time_ns if sign == "+" else now - time_ns
+    host, market = line.frame.host, line.frame.market
+    clock = clock_of(market)
+    target = max(0, _target_ns(word, market.time_ns, clock))
     if host.end_ns is not None and target > host.end_ns:
-        raise wrong(word, f"the run ends at {time_text(host.end_ns)}")
-    return Parsed(f"goes to {time_text(max(0, target))}", lambda actions: actions.seek_to(max(0, target)))
+        first, last = clock.full_text(0), clock.full_text(host.end_ns)
+        raise wrong(word, f"the {_what(line.frame)} goes from {first} to {last}")
+    if host.mode == "replay":
+        return Parsed(f"goes to {clock.full_text(target)}", lambda actions: actions.goto(target))
+    if host.state in ("ended", "failed"):
+        raise wrong(word, f"this session has {host.state}; f starts another")
+    if target <= market.time_ns:
+        raise wrong(word, f"it is {clock.text(market.time_ns)}: {CANNOT_GO_BACK}")
+    return Parsed(
+        f"runs to {clock.full_text(target)} at full speed", lambda actions: actions.goto(target)
+    )
+
+
+def _target_ns(word: Word, now_ns: int, clock: Clock) -> int:
+    """Session time of `10:30:05.250` on the clock, of `90s`, or of `+5m` from now."""
+    if ":" in word.text:
+        time_of_day = time_of_day_ns(word.text)
+        if time_of_day is None:
+            raise wrong(word, f"{word.text!r} is no time of day; 10:30, 10:30:05 or 10:30:05.250 would be")
+        return clock.session_ns(time_of_day)
+    sign = word.text[0] if word.text[0] in "+-" else ""
+    span_ns = _duration_ns(Word(word.text[len(sign) :], word.start + len(sign)))
+    return span_ns if not sign else now_ns + span_ns if sign == "+" else now_ns - span_ns
+
+
+def _what(frame: Frame) -> str:
+    if frame.host.mode == "replay":
+        return "run"
+    return "session" if frame.market.feed is None else "recorded day"
+
+
+def _source(line: Line) -> Parsed:
+    _only_live(line)
+    if not line.words:
+        return Parsed("opens the list of sources", Actions.source)
+    line.at_most(2)
+    name = line.words[0].text
+    symbol = line.words[1].text.upper() if len(line.words) > 1 else None
+    if name in list_scenarios():
+        line.at_most(1)
+        choice = SessionChoice(scenario=name)
+    else:
+        path = sample_path() if name == "sample" else Path(name).expanduser()
+        if not path.is_file():
+            known = " ".join(list_scenarios())
+            raise wrong(line.words[0], f"no data file {name!r}; a file, sample, or one of {known}")
+        choice = SessionChoice(source=str(path), symbol=symbol)
+    return Parsed(f"starts a session with {clean(choice.label)}", lambda actions: actions.start(choice))
+
+
+def _symbol(line: Line) -> Parsed:
+    _only_live(line)
+    line.at_most(1)
+    feed = line.frame.market.feed
+    if feed is None:
+        raise CommandError(NO_SYMBOLS, 0, len(line.verb))
+    if not line.words:
+        return Parsed("opens the list of symbols", Actions.symbol)
+    word = line.words[0]
+    wanted = word.text.upper()
+    if not any(one.symbol == wanted for one in feed.symbols):
+        near = [one.symbol for one in feed.symbols if one.symbol.startswith(wanted[:1])][:6]
+        others = " ".join(near) or "symbol alone lists them"
+        raise wrong(word, f"{clean(feed.name)} has no {wanted}; {others}")
+    if wanted == line.frame.market.instrument.symbol:
+        raise wrong(word, f"{wanted} is on the desk already")
+    return Parsed(
+        f"goes on with {wanted} at the same time of day", lambda actions: actions.take_symbol(wanted)
+    )
+
+
+def _only_live(line: Line) -> None:
+    if line.frame.host.mode == "replay":
+        raise CommandError("a replay plays its own source; q, then start a session", 0, len(line.verb))
 
 
 def _step(line: Line) -> Parsed:
@@ -275,7 +348,12 @@ VERBS: dict[str, Verb] = {
     "sell": Verb("sell QTY [PRICE]", "sends an order of the desk", _order(Side.ASK)),
     "cancel": Verb("cancel [NUMBER|all]", "cancels the desk's orders", _cancel, (("all",),)),
     "mark": Verb("mark TEXT", "marks this moment", _mark),
-    "seek": Verb("seek TIME|+TIME|-TIME", "goes to a time of a replay", _seek),
+    "goto": Verb("goto 10:30[:05]|90s|+5m|-5m", "goes to a time", _goto),
+    "source": Verb(
+        "source [FILE [SYMBOL]]", "starts a session with a file or scenario", _source,
+        (("sample", *list_scenarios()),),
+    ),
+    "symbol": Verb("symbol [NAME]", "goes on with another symbol of the source", _symbol),
     "ack": Verb("ack", "acknowledges alerts", _plain("acknowledges all alerts", Actions.acknowledge)),
     "panel": Verb("panel NAME", "focuses a panel", _panel, (PANELS,)),
     "tick": Verb("tick N", "ticks in one ladder row", _tick, (("1", "10", "100", "1000"),)),

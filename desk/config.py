@@ -3,6 +3,7 @@
 theme = "classic"          # default, classic, high-contrast
 fps = 10                   # pictures a second at the most
 coach = false              # no first steps
+data = "~/marketdata"      # where the source picker looks, besides the working directory
 [keys]                     # binding id = key; `?` in the desk shows the ids
 stop_storms = "0"
 """
@@ -28,6 +29,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Pictures a second at the most."""
     coach: bool = True
     """Show the first steps."""
+    data: str = ""
+    """Folder in which the source picker looks for recorded data, besides the working directory."""
     keys: dict[str, str] = {}
     """Binding id -> key."""
 

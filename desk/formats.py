@@ -13,6 +13,7 @@ from rich.cells import cell_len
 
 from engine.core.clock import NS_PER_MS, NS_PER_S
 from engine.core.types import Instrument
+from engine.frame import JumpView
 
 __all__ = [
     "UNKNOWN",
@@ -22,6 +23,7 @@ __all__ = [
     "compact",
     "decimal_text",
     "duration_ns_text",
+    "jump_share",
     "money",
     "plain",
     "time_text",
@@ -166,6 +168,11 @@ def duration_ns_text(value_ns: int | None) -> str:
             scaled = value_ns / divisor
             return f"{scaled:.{0 if suffix == 'ns' or scaled >= 99.95 else 1}f}{suffix}"
     raise AssertionError("seconds always match")
+
+
+def jump_share(jump: JumpView, now_ns: int) -> float:
+    """How much of the way of a jump lies behind, 0 to 1."""
+    return min(1.0, max(0.0, (now_ns - jump.from_ns) / max(1, jump.to_ns - jump.from_ns)))
 
 
 def decimal_text(value: Decimal) -> str:

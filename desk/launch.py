@@ -43,6 +43,7 @@ class Launch(NamedTuple):
         *,
         scenario: str | None,
         source: str,
+        symbol: str | None = None,
         seed: int,
         speed: str,
         target: str,
@@ -61,6 +62,7 @@ class Launch(NamedTuple):
                 scenario=_scenario(scenario, source),
                 seed=seed,
                 source=_source(source),
+                symbol=_symbol(symbol, source),
                 target_agent=target == "agent",
             ),
             speed=_speed(speed),
@@ -157,11 +159,11 @@ def _outcome(host: SessionHost, wall_s: float) -> dict[str, Any]:
         "verdict": verdict.verdict,
         "reason": verdict.reason,
     }
-    if session.history is not None:
+    if session.history is not None and session.source is not None:
         player = session.history
         outcome |= {
             "gaps": player.gaps,
-            "dropped": player.source.counts.dropped,
+            "dropped": session.source.dropped_count,
             "divergence_lots": player.divergence_lots,
             "divergence_count": player.divergence_count,
         }
@@ -196,6 +198,12 @@ def _source(text: str) -> str | None:
     if not Path(text).is_file():
         raise UsageError(f"no data file {text!r}: name one, or use sim or sample")
     return text
+
+
+def _symbol(symbol: str | None, source: str) -> str | None:
+    if symbol is not None and source == "sim":
+        raise UsageError("--symbol chooses an instrument of --source, and there is none")
+    return symbol
 
 
 def _speed(text: str) -> float | None:

@@ -60,6 +60,9 @@ class Palette:
     status: Style
     """Background of the top line."""
     status_strong: Style
+    status_good: Style
+    status_warning: Style
+    status_critical: Style
     regimes: tuple[Style, Style, Style, Style]
     heat: tuple[tuple[Style, ...], ...]
     """heat[now][next]: a half block with two time samples; empty when there are no colours."""
@@ -137,6 +140,9 @@ def _coloured(name: str, spec: dict[str, int]) -> Palette:
         critical=critical,
         status=ink("text", on=spec["bar_back"]),
         status_strong=ink("strong", bold=True, on=spec["bar_back"]),
+        status_good=ink("good", on=spec["bar_back"]),
+        status_warning=ink("warning", bold=True, on=spec["bar_back"]),
+        status_critical=_style(231, 124, bold=True),
         regimes=(ink("faint"), ink("spark"), ink("warning"), _style(231, 161, bold=True)),
         heat=tuple(
             tuple(_style(now, following) for following in (back, *HEAT_COLOURS[1:]))
@@ -182,6 +188,9 @@ def _monochrome(name: str) -> Palette:
         critical=Style(bold=True, reverse=True),
         status=reverse,
         status_strong=Style(bold=True, reverse=True),
+        status_good=reverse,
+        status_warning=Style(bold=True, reverse=True),
+        status_critical=Style(bold=True, reverse=False),
         regimes=(normal, normal, bold, Style(bold=True, reverse=True)),
         heat=(),
         heat_bid=(normal,) * len(HEAT_COLOURS),

@@ -100,6 +100,14 @@ class View:
     """Lines scrolled down, by panel."""
     version: int = 0
 
+    def forget_market(self) -> None:
+        """Another market is shown from now on: its axis, its history, nothing armed."""
+        self.axis = LadderAxis(follow=self.axis.follow, depth=self.axis.depth, height=self.axis.height)
+        self.history = FrameHistory()
+        self.deck.armed = None
+        self.scroll.clear()
+        self.touch()
+
     def touch(self) -> None:
         """Something here has changed: draw again."""
         self.version += 1

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engine.core.clock import NS_PER_S
 from engine.core.types import Instrument
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "FeedView",
     "Frame",
     "HostView",
+    "JumpView",
     "Kpis",
     "LevelView",
     "MarkerView",
@@ -33,11 +35,13 @@ __all__ = [
     "SeriesView",
     "StageView",
     "StormView",
+    "SymbolView",
     "TargetView",
     "TradeView",
     "VerdictView",
 ]
 
+NS_PER_DAY = 86_400 * NS_PER_S
 LADDER_LEVELS = 120
 """Levels a side in a frame, at the most."""
 TAPE_TRADES = 200
@@ -176,15 +180,23 @@ class AlertView(NamedTuple):
     acknowledged: bool = False
 
 
+class SymbolView(NamedTuple):
+    """An instrument that a source holds."""
+
+    symbol: str
+    messages: int
+
+
 class FeedView(NamedTuple):
     """State of a historical source."""
 
     name: str
     kind: str
     epoch_ns: int
-    """Wall time (ns since 1970) of session time 0 in the recorded day."""
+    """The exchange's clock at session time 0: ns since 1970, or since midnight where no day is named."""
     duration_ns: int
-    depth_updates: int
+    updates: int
+    """Messages about the book played so far."""
     trades: int
     gaps: int
     dropped: int
@@ -194,6 +206,15 @@ class FeedView(NamedTuple):
     ended: bool
     halted: str | None = None
     """The report of the hole in its sequence at which the source stands still."""
+    status: str = ""
+    """What the exchange last said of the day and the instrument; empty: nothing."""
+    symbols: tuple[SymbolView, ...] = ()
+    """All instruments of the source, the busiest first."""
+
+    @property
+    def names_day(self) -> bool:
+        """False: epoch_ns counts from the midnight of a day that the source does not name (ITCH)."""
+        return self.epoch_ns >= NS_PER_DAY
 
 
 class MarketView(NamedTuple):
@@ -293,6 +314,13 @@ class RecordingView(NamedTuple):
     """Set when recording had to stop (disk full …); the desk stays alive."""
 
 
+class JumpView(NamedTuple):
+    """A live session on its way to a later time, as fast as it can."""
+
+    from_ns: int
+    to_ns: int
+
+
 class HostView(NamedTuple):
     """What only the host knows: pace, measured latencies, target, recording."""
 
@@ -321,6 +349,8 @@ class HostView(NamedTuple):
     """Inputs refused because a bounded queue was full."""
     notice: str | None
     """One line from the host for its user (e.g. why a command was refused)."""
+    jump: JumpView | None = None
+    """The jump to a later time that is under way."""
 
 
 @dataclass(frozen=True, slots=True)

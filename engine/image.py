@@ -65,6 +65,7 @@ def restore_session(session: Session, image: SessionImage) -> None:
     """Makes a session, new from the same config, the one that the image was taken from."""
     state: dict[str, Any] = json.loads(image.state)
     session.exchange.arena.restore(image.arena)
+    session.exchange.watch_again()
     session.input_count = state["inputs"]
     session.restore_markers(state["markers"])
     for account, rows in state["reports"].items():

@@ -154,6 +154,7 @@ class Loop:
             if why == _PYTHON:
                 wake(came >> _HANDLE_SHIFT)
             elif why == _DONE:
+                exchange.hand_over_events()
                 return market.processed - before
             elif why == _ROOM:
                 exchange.make_room()

@@ -22,6 +22,8 @@ __all__ = ["header_for", "rebuild_session"]
 
 SAMPLES = Path(__file__).parent / "feeds" / "samples"
 """Data files that come with the package; found by name when the recorded path is gone."""
+SYMBOL = "symbol"
+"""The option that names the source's instrument; None where it was the source's first choice."""
 TARGET_AGENT = "target_agent"
 """Key in the header's options: whether the demo bot's strategy runs inside the session."""
 
@@ -56,7 +58,7 @@ def header_for(
         source_path=config.source,
         source_sha256=source_sha256,
         target=target,
-        options={**(options or {}), TARGET_AGENT: config.target_agent},
+        options={**(options or {}), TARGET_AGENT: config.target_agent, SYMBOL: config.symbol},
         record_from_ns=record_from_ns,
         thresholds=msgspec.to_builtins(thresholds or scenario.thresholds),
     )
@@ -72,6 +74,7 @@ def rebuild_session(header: RunHeader, source_override: str | None = None) -> Se
         scenario=parse_scenario(header.scenario_toml, where=f"scenario of run {header.run_id}"),
         seed=header.seed,
         source=None if header.source_sha256 is None else str(_find_source(header, source_override)),
+        symbol=header.options.get(SYMBOL),
         target_agent=header.options.get(TARGET_AGENT) is True,
     )
     return Session(config)

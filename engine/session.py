@@ -12,6 +12,7 @@ replayed sessions see the same order of things whatever the slicing.
 from __future__ import annotations
 
 from collections import deque
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from engine.agents.base import Agent
@@ -24,8 +25,11 @@ from engine.core.errors import UsageError
 from engine.core.rng import Stream
 from engine.core.types import Account, Command, CommandKind, Instrument, Regime, StormKind
 from engine.feeds.history import HistoryLead, HistoryPlayer
-from engine.feeds.source import HistoricalSource, open_source
-from engine.frame import MarketView
+from engine.feeds.itch.source import ItchSource
+from engine.feeds.level_player import LevelPlayer
+from engine.feeds.opening import Source, open_source
+from engine.feeds.order_player import OrderPlayer
+from engine.frame import MarketView, SymbolView
 from engine.image import SessionImage, restore_session, take_image
 from engine.inputs import check_command, storm_request
 from engine.loop import Loop
@@ -51,6 +55,8 @@ class SessionConfig(NamedTuple):
     seed: int = 42
     source: str | None = None
     """Path of a historical source; None = the simulated market."""
+    symbol: str | None = None
+    """Which of the source's instruments; None = its busiest, or first."""
     target_agent: bool = False
     """Run the demo bot's strategy inside, as an agent on the TARGET account."""
     analytics: bool = True
@@ -90,14 +96,14 @@ class Session:
 
     owner_key = "session"
 
-    def __init__(self, config: SessionConfig, *, source: HistoricalSource | None = None) -> None:
+    def __init__(self, config: SessionConfig, *, source: Source | None = None) -> None:
         """`source`: the config's, when it is open already."""
         scenario = config.scenario
         self.config = config
         self.scenario = scenario
         self.seed = config.seed
         if source is None and config.source is not None:
-            source = open_source(config.source)
+            source = open_source(config.source, symbol=config.symbol)
         self.source = source
         members = sum(group.members for group in scenario.groups) + len(config.agents)
         self.exchange = Exchange(
@@ -220,6 +226,17 @@ class Session:
         later = kept[-1].sequence - since if kept else 0
         return kept[-later:] if later > 0 else ()
 
+    @cached_property
+    def source_symbols(self) -> tuple[SymbolView, ...]:
+        """All instruments of the source, the busiest first; none without one."""
+        source = self.source
+        if source is None:
+            return ()
+        if isinstance(source, ItchSource):
+            return tuple(SymbolView(stock.symbol, stock.messages) for stock in source.stocks if stock.symbol)
+        busiest = sorted(source.symbols.items(), key=lambda item: (-item[1], item[0]))
+        return tuple(SymbolView(symbol, messages) for symbol, messages in busiest)
+
     def market_view(self) -> MarketView:
         """The market part of a frame."""
         return build_market_view(self)
@@ -290,7 +307,11 @@ class Session:
         """Lets those who make the market begin: the scenario's agents, or a recorded exchange."""
         if self.source is not None:
             self.accounts[int(Account.HISTORY)] = AccountInfo("HISTORY", "history", None)
-            self.history = HistoryPlayer(self.exchange, self.source)
+            self.history = (
+                OrderPlayer(self.exchange, self.source)
+                if isinstance(self.source, ItchSource)
+                else LevelPlayer(self.exchange, self.source)
+            )
             self.history.on_halt.append(self._note_halt)
             self.history.start()
             return HistoryLead(self.history)

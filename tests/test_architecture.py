@@ -32,6 +32,7 @@ ORDER = (
     "view",
     "session",
     "rebuild",
+    "convert",
     "target",
     "api",
     "host",

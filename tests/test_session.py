@@ -12,6 +12,7 @@ from engine.core.types import Account, Command, CommandKind, StormKind, TimeInFo
 from engine.frame import SERIES_SAMPLES, TAPE_TRADES
 from engine.inputs import storm_command
 from engine.market.orders import Reason, ReportKind
+from engine.market.tape import EVENTS_KEPT
 from engine.scenarios import load_scenario
 from engine.session import Session, SessionConfig
 from engine.storms import StormRequest
@@ -278,3 +279,52 @@ def test_everything_that_is_bounded_says_how_full_it_is(session):
         assert statistics[part], part
     for part in ("kernel", "storms", "reports", "volume_prices"):
         assert "limit" in statistics[part], part
+
+
+class TestWatchers:
+    """Who watches the events of a market gets each once, in order, whatever the pace."""
+
+    @staticmethod
+    def watched(session: Session) -> list[np.ndarray]:
+        heard: list[np.ndarray] = []
+        session.exchange.watch_events(heard.append)
+        return heard
+
+    def test_a_watcher_misses_nothing_at_any_pace(self):
+        plain = Session(SessionConfig(scenario=load_scenario("rmsc04"), seed=5))
+        plain.advance(20 * NS_PER_S)
+        session = Session(SessionConfig(scenario=load_scenario("rmsc04"), seed=5))
+        heard = self.watched(session)
+        session.advance(20 * NS_PER_S)
+        events = np.concatenate(heard)
+        assert session.exchange.log.digest == plain.exchange.log.digest, "watching changes nothing"
+        assert len(events) == session.exchange.log.count
+        book = HotBook()
+        book.apply(events)
+        assert book.digest() == session.exchange.book.digest()
+
+    def test_a_market_waits_for_its_watcher_when_the_ring_is_full(self):
+        session = Session(SessionConfig(scenario=load_scenario("balanced"), seed=5))
+        heard = self.watched(session)
+        session.advance(3_600 * NS_PER_S)
+        assert sum(map(len, heard)) == session.exchange.log.count > 10 * EVENTS_KEPT
+        assert len(heard) > 10, "handed over in between, not only at the end"
+
+    def test_a_fork_of_a_watched_session_has_no_watcher(self):
+        session = Session(SessionConfig(scenario=load_scenario("balanced"), seed=5))
+        heard = self.watched(session)
+        session.advance(NS_PER_S)
+        fork, before = session.fork(), sum(map(len, heard))
+        fork.advance(600 * NS_PER_S)
+        assert sum(map(len, heard)) == before
+        session.advance(600 * NS_PER_S)
+        assert fork.exchange.log.digest == session.exchange.log.digest
+
+    def test_watching_ends_when_asked(self):
+        session = Session(SessionConfig(scenario=load_scenario("balanced"), seed=5))
+        heard = self.watched(session)
+        session.advance(NS_PER_S)
+        session.exchange.watch_events(None)
+        before = sum(map(len, heard))
+        session.advance(600 * NS_PER_S)
+        assert sum(map(len, heard)) == before > 0

@@ -16,6 +16,7 @@ from desk.bindings import KeyTable
 from desk.bridge import Bridge
 from desk.commands import CommandError, parse
 from desk.layout import PANELS, DeskLayout, Plan, plan
+from desk.sessions import SessionChoice
 from desk.view import View
 from desk.widgets import PANEL_TYPES, Panel
 from desk.widgets.command import CommandLine
@@ -37,6 +38,7 @@ class DeskScreen(Screen[None]):
         self.view = view
         self.keys = keys
         self.bridge = bridge
+        self._clock_ns = clock_ns
         self.actions = Actions(host, view, self, clock_ns=clock_ns)
         self._layout_plan = DeskLayout(self._plan)
         self.panels: dict[str, Panel] = {name: kind(name, keys) for name, kind in PANEL_TYPES.items()}
@@ -138,6 +140,64 @@ class DeskScreen(Screen[None]):
 
     def open_palette(self) -> None:
         self.app.action_command_palette()
+
+    def open_sources(self) -> None:
+        from desk.screens.sources import SourcesScreen
+
+        if not self._may_start():
+            return
+        screen = SourcesScreen(
+            self.view,
+            self.keys,
+            self.host,
+            places=self.desk_app.source_places(),
+            take_choice=self.start_session,
+        )
+        self.app.push_screen(screen)
+
+    def open_symbols(self) -> None:
+        from desk.screens.symbols import SymbolsScreen
+
+        market = self.host.frame().market
+        if market.feed is None or not self._may_start():
+            return
+        screen = SymbolsScreen(
+            self.view,
+            self.keys,
+            self.host,
+            source=market.feed.name,
+            symbols=market.feed.symbols,
+            current=market.instrument.symbol,
+            take_symbol=self._take_symbol,
+        )
+        self.app.push_screen(screen)
+
+    def _take_symbol(self, symbol: str) -> None:
+        if symbol == self.host.frame().market.instrument.symbol:
+            self.actions.tell(f"{symbol} is on the desk already")
+        else:
+            self.actions.take_symbol(symbol)
+
+    def _may_start(self) -> bool:
+        if self.desk_app.options.sessions is None:
+            self.actions.tell("this desk was opened for one session; q, then start another", warn=True)
+            return False
+        return True
+
+    def start_session(self, choice: SessionChoice) -> None:
+        if self._may_start():
+            self.desk_app.start_session(choice)
+
+    def abandon_session(self) -> bool:
+        return self.desk_app.abandon_session()
+
+    def show_host(self, host: Host) -> None:
+        """Another session stands on the desk from now on: what belonged to the one before is forgotten."""
+        self.host = host
+        self.bridge.host = host
+        self.actions = Actions(host, self.view, self, clock_ns=self._clock_ns)
+        self.view.forget_market()
+        self.relayout()
 
     def save_screenshot(self) -> str:
         from desk.screenshot import save_screen

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from desk.clock import clock_of
 from desk.draw import Row, fit
-from desk.formats import clean, time_text
+from desk.formats import clean
 from desk.view import View
 from desk.widgets.panel import Panel, scrolled
 from engine.frame import Frame
@@ -29,7 +30,7 @@ class Alerts(Panel):
 
     def draw(self, frame: Frame, view: View, width: int, height: int) -> list[Row]:
         palette = view.palette
-        epoch = frame.market.feed.epoch_ns if frame.market.feed else None
+        clock = clock_of(frame.market)
         ordered = sorted(frame.market.alerts, key=lambda alert: (alert.acknowledged, -alert.alert_id))
         if not ordered:
             return [((" no alerts", palette.dim),)]
@@ -43,7 +44,7 @@ class Alerts(Panel):
                 style = palette.dim
             rows.append(
                 (
-                    (f" {time_text(alert.time_ns, epoch_ns=epoch, decimals=0)} ", palette.dim),
+                    (f" {clock.text(alert.time_ns, decimals=0)} ", palette.dim),
                     (f"{MARKS.get(alert.severity, '?')} ", style),
                     (clean(alert.text), style),
                 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from desk.draw import Piece, Row
+from desk.formats import clean
 from desk.view import View
 from desk.widgets.panel import Panel
 from engine.frame import Frame
@@ -29,6 +30,15 @@ class Coach(Panel):
                 [("seek_back",), " ", ("seek_forward",), " jump 10 s, ", ("previous_marker",), " ",
                  ("next_marker",), " go from marker to marker, ", ("go_to",), " to a time."],
                 [("help",), " explains the panel in focus; ", ("disarm",), " hides these lines."],
+            ]  # fmt: skip
+        elif frame.market.feed is not None:
+            lines = [
+                [f"A recorded day of {clean(frame.market.instrument.symbol)} in a live book: what you take "
+                 "is gone from it."],
+                [("go_to",), " goes to a time, ", ("symbol",), " switches symbol, ", ("source",),
+                 " source; ", ("arm_crash",), " arms CRASH, ", ("fire",), " fires."],
+                [("record",), " records a run with a verdict, ", ("help",), " explains, ", ("disarm",),
+                 " hides these lines."],
             ]  # fmt: skip
         else:
             who = "A bot trades in it as TARGET." if bot else "No TARGET is connected."

@@ -5,18 +5,20 @@ from __future__ import annotations
 from textual import events
 
 from desk.bindings import KeyTable
+from desk.clock import clock_of
 from desk.commands import CommandError, complete, parse
-from desk.draw import Piece, Row
-from desk.formats import clean
+from desk.draw import Piece, Row, bar_from_left
+from desk.formats import clean, jump_share
 from desk.view import View
 from desk.widgets.deck import STORM_LABELS
 from desk.widgets.panel import Panel
-from engine.frame import Frame
+from engine.frame import Frame, JumpView
 
 __all__ = ["CommandLine"]
 
 MAX_LENGTH = 200
 MAX_HISTORY = 50
+JUMP_BAR = 16
 
 
 class CommandLine(Panel):
@@ -41,6 +43,8 @@ class CommandLine(Panel):
         if self.active:
             return [self._edited(frame, view, width)]
         palette = view.palette
+        if frame.host.jump is not None:
+            return [self._jump_row(frame, frame.host.jump, view)]
         if view.notice is not None:
             style = palette.warning if view.notice.level == "warning" else palette.text
             return [((" " + clean(view.notice.text), style),)]
@@ -60,6 +64,21 @@ class CommandLine(Panel):
         if frame.host.notice:
             return [((" " + clean(frame.host.notice), palette.dim),)]
         return []
+
+    def _jump_row(self, frame: Frame, jump: JumpView, view: View) -> Row:
+        """How far the way to a later time is."""
+        palette, shown = view.palette, self.keys.shown
+        to = clock_of(frame.market).text(jump.to_ns)
+        done = jump_share(jump, frame.market.time_ns)
+        return (
+            (f" running to {to} ", palette.text),
+            (bar_from_left(done, 1.0, JUMP_BAR), palette.spark),
+            (f" {done:4.0%}  ", palette.strong),
+            (shown("disarm"), palette.focus),
+            (" stops, ", palette.text),
+            (shown("pause"), palette.focus),
+            (" pauses", palette.text),
+        )
 
     def _edited(self, frame: Frame, view: View, width: int) -> Row:
         """The text with its cursor, the rest of the best completion, and what enter would do."""

@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from desk.clock import clock_of
 from desk.draw import Piece, Row
-from desk.formats import UNKNOWN, bytes_text, clean, money, time_text, units_of
+from desk.exchange_status import LEVELS, status_words
+from desk.formats import UNKNOWN, bytes_text, clean, jump_share, money, units_of
 from desk.view import View
 from desk.widgets.deck import STORM_LABELS, time_left_s
 from desk.widgets.panel import Panel
@@ -23,16 +25,45 @@ __all__ = ["Status"]
 SEPARATOR = " │ "
 
 
+MAIN_RANK = 4
+"""Up to here parts are important: their long forms come before what ranks behind."""
+
+
 class _Part(NamedTuple):
-    """A group of words that is shown whole or not at all."""
+    """A group of words that is shown in one of its forms, whole, or not at all."""
 
     rank: int
     """Kept in this order when room is short, 0 first."""
-    pieces: tuple[Piece, ...]
+    forms: tuple[tuple[Piece, ...], ...]
+    """The longest first."""
 
-    @property
-    def width(self) -> int:
-        return sum(len(text) for text, _ in self.pieces)
+
+def _one(rank: int, *pieces: Piece) -> _Part:
+    """A part with a single form."""
+    return _Part(rank, (pieces,))
+
+
+def _width(pieces: tuple[Piece, ...]) -> int:
+    return sum(len(text) for text, _ in pieces)
+
+
+def _choose(parts: list[_Part], room: int) -> list[tuple[Piece, ...]]:
+    """The forms to show, in the order of `parts`: short ones by rank, then longer where room is left."""
+    chosen: dict[int, tuple[Piece, ...]] = {}
+    by_rank = sorted(range(len(parts)), key=lambda number: parts[number].rank)
+    for main in (True, False):
+        tier = [number for number in by_rank if (parts[number].rank <= MAIN_RANK) == main]
+        for number in tier:
+            needed = _width(parts[number].forms[-1]) + len(SEPARATOR)
+            if needed <= room:
+                chosen[number] = parts[number].forms[-1]
+                room -= needed
+        for number in tier:
+            if number in chosen:
+                spare = room + _width(chosen[number])
+                chosen[number] = next(form for form in parts[number].forms if _width(form) <= spare)
+                room = spare - _width(chosen[number])
+    return [chosen[number] for number in sorted(chosen)]
 
 
 class Status(Panel):
@@ -42,17 +73,11 @@ class Status(Panel):
         palette = view.palette
         parts = _parts(frame, view)
         link = f" {_link(view)} "
-        room = width - len(link) - 1
-        kept: list[_Part] = []
-        for part in sorted(parts, key=lambda part: part.rank):
-            if part.width + len(SEPARATOR) <= room:
-                kept.append(part)
-                room -= part.width + len(SEPARATOR)
         pieces: list[Piece] = [(" ", palette.status)]
-        for number, part in enumerate(part for part in parts if part in kept):
+        for number, form in enumerate(_choose(parts, width - len(link) - 1)):
             if number:
                 pieces.append((SEPARATOR, palette.status))
-            pieces += part.pieces
+            pieces += form
         used = sum(len(text) for text, _ in pieces)
         pieces.append((" " * max(0, width - used - len(link)) + link, palette.status))
         return [tuple(pieces)]
@@ -62,45 +87,77 @@ def _parts(frame: Frame, view: View) -> list[_Part]:
     market, host, palette = frame.market, frame.host, view.palette
     units = units_of(market.instrument)
     plain, strong = palette.status, palette.status_strong
-    epoch = market.feed.epoch_ns if market.feed else None
-    parts = [_Part(0, ((_state(frame), strong),))]
-    parts.append(_Part(2, ((time_text(market.time_ns, epoch_ns=epoch, decimals=1), plain),)))
+    parts = [_one(0, (_state(frame), strong)), _clock(frame, view)]
     arrow, change = _change(frame)
-    parts.append(
-        _Part(
-            1,
-            (
-                (clean(market.instrument.symbol) + " ", plain),
-                (units.price(market.last_price_ticks), strong),
-                (f" {arrow}{units.price_change(change)}" if change is not None else "", plain),
-            ),
-        )
-    )
+    symbol: Piece = (clean(market.instrument.symbol) + " ", plain)
+    price: Piece = (units.price(market.last_price_ticks), strong)
+    moved: Piece = (f" {arrow}{units.price_change(change)}" if change is not None else "", plain)
+    parts.append(_one(1, symbol, price, moved))
+    parts += _exchange(frame, view)
     spread = market.kpis.spread_ticks
-    parts.append(_Part(6, ((f"spread {UNKNOWN if spread is None else spread}", plain),)))
+    parts.append(_one(6, (f"spread {UNKNOWN if spread is None else spread}", plain)))
     for storm in market.storms:
         if storm.active:
             left = time_left_s(frame, storm)
             seconds = "" if left is None else f" {left:.0f}s"
-            parts.append(_Part(1, ((f"▲ {STORM_LABELS[StormKind(storm.kind)]}{seconds}", strong),)))
+            parts.append(_one(1, (f"▲ {STORM_LABELS[StormKind(storm.kind)]}{seconds}", strong)))
     if view.deck.armed is not None:
-        parts.append(_Part(2, ((f"{STORM_LABELS[view.deck.armed]} armed", strong),)))
+        parts.append(_one(2, (f"{STORM_LABELS[view.deck.armed]} armed", strong)))
     desk = next((agent for agent in market.agents if agent.account == Account.DESK), None)
     if desk is not None:
         position = units.qty(desk.position_lots, 8, sign=True)
-        parts.append(_Part(4, ((f"pos {position} P/L {money(desk.pnl, width=11)}", plain),)))
-    parts.append(_Part(7, ((f"{clean(market.scenario or market.source)} seed {market.seed}", plain),)))
+        parts.append(_one(4, (f"pos {position} P/L {money(desk.pnl, width=11)}", plain)))
+    origin = market.scenario if market.feed is None else market.source
+    parts.append(_one(7, (f"{clean(origin)} seed {market.seed}", plain)))
     recording = host.recording
     if recording is not None and recording.active and host.mode == "live":
-        parts.append(_Part(3, (("● REC ", strong), (bytes_text(recording.bytes_written), plain))))
+        parts.append(_one(3, ("● REC ", strong), (bytes_text(recording.bytes_written), plain)))
     if recording is not None and recording.error is not None:
-        parts.append(_Part(1, (("✕ NOT RECORDING", strong),)))
+        parts.append(_one(1, ("✕ NOT RECORDING", strong)))
     if view.core is not None:
         parts.append(_core(view.core, view))
     waiting = sum(1 for alert in market.alerts if not alert.acknowledged)
     if waiting:
-        parts.append(_Part(5, ((f"{waiting} alert{'s' if waiting > 1 else ''}", plain),)))
+        parts.append(_one(5, (f"{waiting} alert{'s' if waiting > 1 else ''}", plain)))
     return parts
+
+
+def _clock(frame: Frame, view: View) -> _Part:
+    """The exchange's date and time where the source knows them, else session time."""
+    clock, now, plain = clock_of(frame.market), frame.market.time_ns, view.palette.status
+    full = clock.full_text(now, decimals=1)
+    short = clock.text(now, decimals=1) + ("Z" if clock.names_day else "")
+    rank = 2 if frame.market.feed is None else 1
+    return _Part(rank, (((full, plain),), ((short, plain),)))
+
+
+def _exchange(frame: Frame, view: View) -> list[_Part]:
+    """What the exchange says of the day and the instrument."""
+    words = status_words(frame.market.feed)
+    if not words:
+        return []
+    palette = view.palette
+    styles = {
+        "plain": palette.status,
+        "good": palette.status_good,
+        "warning": palette.status_warning,
+        "critical": palette.status_critical,
+    }
+    worst = max(words, key=lambda word: (LEVELS.index(word.level) if word.short else -1))
+    forms = []
+    for texts in (
+        [word.text for word in words],
+        [word.short if word.text.startswith("auction") else word.text for word in words],
+        [word.short for word in words],
+        [word.short if word is worst else "" for word in words],
+    ):
+        pieces: list[Piece] = []
+        for word, text in zip(words, texts, strict=True):
+            if text:
+                pieces += [(" · ", palette.status)] if pieces else []
+                pieces.append((text, styles[word.level]))
+        forms.append(tuple(pieces))
+    return [_Part(1, tuple(forms))] if forms[-1] else [_Part(MAIN_RANK, (forms[0],))]
 
 
 def _core(core: CoreStatus, view: View) -> _Part:
@@ -108,13 +165,15 @@ def _core(core: CoreStatus, view: View) -> _Part:
     if core.building is not None:
         done, total, name = core.building
         far = f"{done}/{total} {clean(name)} " if total else ""
-        return _Part(3, ((f"compiling {far}…", view.palette.status),))
-    return _Part(8 if core.path == "compiled" else 3, ((core.path, view.palette.status),))
+        return _one(3, (f"compiling {far}…", view.palette.status))
+    return _one(8 if core.path == "compiled" else 3, (core.path, view.palette.status))
 
 
 def _state(frame: Frame) -> str:
     host = frame.host
     word = "REPLAY" if host.mode == "replay" else "LIVE"
+    if host.jump is not None:
+        return f"» {word} {jump_share(host.jump, frame.market.time_ns):.0%}"
     speed = "max" if host.speed is None else f"×{host.speed:g}"
     if host.state == "paused":
         return f"‖ {word} PAUSED {speed}"

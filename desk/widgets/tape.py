@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from desk.clock import clock_of
 from desk.draw import Row, pad
-from desk.formats import clean, plain, time_text, units_of
+from desk.formats import clean, plain, units_of
 from desk.view import View
 from desk.widgets.panel import Panel, scrolled
 from engine.core.clock import NS_PER_MS
@@ -36,7 +37,7 @@ class Tape(Panel):
         trades = market.trades
         if not trades:
             return [((" no trades yet", palette.dim),)]
-        epoch = market.feed.epoch_ns if market.feed else None
+        clock = clock_of(market)
         start = scrolled(view, self.panel, len(trades), height)
         price_width = max(7, len(units.price(trades[-1].price_ticks)) + 1)
         long_time = width >= 36
@@ -45,7 +46,7 @@ class Tape(Panel):
         for trade in reversed(trades[max(0, len(trades) - start - height) : len(trades) - start]):
             side = (palette.up, palette.down, palette.dim)[trade.aggressor_side]
             big = trade.qty_lots >= block
-            time = time_text(trade.time_ns, epoch_ns=epoch, decimals=3 if width >= 44 else 0)
+            time = clock.text(trade.time_ns, decimals=3 if width >= 44 else 0)
             if not long_time:
                 time = time[3:]
             who = clean(trade.aggressor)

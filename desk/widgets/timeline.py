@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from desk.clock import clock_of
 from desk.draw import Piece, Row, pad
-from desk.formats import clean, time_text
+from desk.formats import clean
 from desk.view import View
 from desk.widgets.panel import Panel
 from engine.core.clock import NS_PER_MS, NS_PER_S
@@ -44,9 +45,9 @@ def _axis(frame: Frame, view: View, width: int) -> tuple[Piece, ...]:
     market, palette = frame.market, view.palette
     now = market.time_ns
     end = frame.host.end_ns or next((s * NS_PER_S for s in SPANS_S if s * NS_PER_S > now), now)
-    epoch = market.feed.epoch_ns if market.feed else None
-    left = f" {time_text(0, epoch_ns=epoch, decimals=0)} ├"
-    right = f"┤ {time_text(end, epoch_ns=epoch, decimals=0)} "
+    clock = clock_of(market)
+    left = f" {clock.text(0, decimals=0)} ├"
+    right = f"┤ {clock.text(end, decimals=0)} "
     cells = width - len(left) - len(right)
     if cells < 4:
         return ((pad("", width), palette.text),)

@@ -17,6 +17,7 @@ from engine.arena.wordmap import MapEntry, move_entries
 from engine.book import kernels
 from engine.book.digest import book_digest_by
 from engine.book.hashing import fold_side
+from engine.book.hot import IDS_PER_ORDER, MAX_LIVE_ORDERS
 from engine.book.interface import TOP_DTYPE, ApplyCounts, Level, TopArray
 from engine.book.rows import FeedRow, apply_rows
 from engine.core.errors import DataError
@@ -29,7 +30,6 @@ ROW_DTYPE = FeedRow.dtype()
 RowArray = npt.NDArray[np.void]
 """Shape (n,), dtype ROW_DTYPE."""
 
-MAX_LIVE_ORDERS = 2**31 - 1
 MAX_INSTRUMENTS = 1 << 16
 """Instruments of one feed: an ITCH locate code has 16 bits."""
 _MASK = 2**64 - 1
@@ -55,7 +55,7 @@ class HotBooks:
         new = self.arena.new
         row = new("book", kernels.Book)[0]
         row.orders = new("orders", kernels.BookOrder, self.first_orders)
-        row.ids = new("ids", MapEntry, 2 * self.first_orders)
+        row.ids = new("ids", MapEntry, IDS_PER_ORDER * self.first_orders)
         row.levels = new("levels", kernels.Level, self.first_orders)
         row.counts = new("counts", kernels.Count, kernels.COUNTS)
         row.sides = new("sides", kernels.BookSide, 2)
@@ -204,6 +204,6 @@ class HotBooks:
         if self.order_count >= MAX_LIVE_ORDERS:
             raise DataError(f"books: more than {MAX_LIVE_ORDERS} live orders.")
         row.orders = self.arena.grow("orders", kernels.BookOrder, capacity)
-        old = self.arena.renew("ids", MapEntry, 2 * capacity)
+        old = self.arena.renew("ids", MapEntry, IDS_PER_ORDER * capacity)
         row.ids = self.arena.table("ids", MapEntry)
         live(move_entries)(old.ctypes.data, len(old), row.ids.address, len(row.ids))

@@ -11,6 +11,7 @@ standing level; opening or closing one moves the rungs between it and the touch.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterator
 
 from engine.arena.leaves import signed
 from engine.arena.machine import live, load
@@ -48,7 +49,8 @@ class HotBook:
     Batch       apply counts warm_up
     One order   order quantity_ahead
     One level   level orders_at
-    The book    best_bid best_ask crossed front depth levels level_count order_count digest statistics
+    The book    best_bid best_ask crossed front depth levels level_count order_count resting_orders digest
+                statistics
     Inside      row slot make_room
 
     Methods hold what BookInterface says. It pickles and deep-copies as its tables.
@@ -172,6 +174,16 @@ class HotBook:
         orders = self.arena.rows("orders")
         head = self.arena.rows("levels")[rungs[at]["level"]]["head"]
         return tuple(i & _MASK for i in orders["order_id"][_chain(orders, "next", head)].tolist())
+
+    def resting_orders(self) -> Iterator[tuple[int, int, int, int]]:
+        """(order id, side, price in ticks, lots) of all orders, side by side, level by level from the best,
+        each queue in its order."""
+        for side in (0, 1):
+            for level in self.levels(side):
+                for order_id in self.orders_at(side, level.price_ticks):
+                    order = self.order(order_id)
+                    assert order is not None
+                    yield order_id, side, level.price_ticks, order[2]
 
     def levels(self, side: int, n: int | None = None) -> list[Level]:
         """The best n levels of a side (all of them for None), best first."""

@@ -1,131 +1,106 @@
 """What kind of data file this is, told by its content alone; names and endings are not trusted.
 
-Stop on the data path: before any reader. Invariant: a format is named only when every record that the head
-of the file holds fits it; otherwise the answer is UNKNOWN.
+Stop on the data path: before any reader. Invariant: a format is named only when what the head of the file
+holds fits it, all of it or (lines and messages, of which some may be damaged) most; otherwise it is UNKNOWN.
 """
 
 from __future__ import annotations
 
-import re
+import io
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO
 
 import numpy as np
 
-from engine.core.types import EVENT_BYTES, EVENT_DTYPE, EventType
-from engine.feeds.files import open_data, read_all
+from engine.core.types import EVENT_BYTES, EVENT_DTYPE, NO_SIDE, EventType
+from engine.feeds.captures import detect_capture, read_messages
+from engine.feeds.files import open_data
+from engine.feeds.itch.messages import MESSAGES
+from engine.feeds.venues.registry import guess_venue
 
-__all__ = ["HEAD_BYTES", "FileFormat", "ItchCounts", "count_itch_messages", "detect_format"]
+__all__ = ["HEAD_BYTES", "FileFormat", "detect_format", "format_of_head", "is_packet_capture", "packing_of"]
 
 HEAD_BYTES = 1 << 16
 """How much of the unpacked file is looked at."""
+TEXT_HEAD_BYTES = 4 << 20
+"""How much of one that is text: a venue's first message may be a book with thousands of levels."""
+TEXT_HEAD_MESSAGES = 4_096
 
-_CAPTURE_LINE = re.compile(
-    rb'^\d{1,19} \s*\{.*?("stream"\s*:\s*"[^"]*@(depth|trade|bookTicker)|"lastUpdateId")', re.MULTILINE
+_ITCH_LENGTHS = {ord(letter): kind.size for letter, kind in MESSAGES.items()}
+_PCAP_MAGICS = tuple(
+    bytes.fromhex(magic) for magic in ("a1b2c3d4", "d4c3b2a1", "a1b23c4d", "4d3cb2a1", "0a0d0d0a")
 )
-
-_ITCH_NAMES = {
-    "S": ("system event", 12),
-    "R": ("stock directory", 39),
-    "H": ("trading action", 25),
-    "Y": ("short sale restriction", 20),
-    "L": ("market participant position", 26),
-    "V": ("circuit breaker levels", 35),
-    "W": ("circuit breaker status", 12),
-    "K": ("IPO quoting period", 28),
-    "J": ("auction collar", 35),
-    "h": ("operational halt", 21),
-    "A": ("add order", 36),
-    "F": ("add order with participant", 40),
-    "E": ("order executed", 31),
-    "C": ("order executed at price", 36),
-    "X": ("order cancel", 23),
-    "D": ("order delete", 19),
-    "U": ("order replace", 35),
-    "P": ("trade", 44),
-    "Q": ("cross trade", 40),
-    "B": ("broken trade", 19),
-    "I": ("order imbalance", 50),
-    "N": ("retail price improvement", 20),
-    "O": ("direct listing price discovery", 48),
-}
-"""Nasdaq TotalView-ITCH 5.0: message name and length in bytes by type."""
-
-_ITCH_LENGTHS = {ord(letter): length for letter, (_, length) in _ITCH_NAMES.items()}
 
 
 class FileFormat(StrEnum):
     """Known data files."""
 
-    BINANCE = "Binance capture"
+    VENUE = "venue capture"
+    """Messages of one of the venues in venues/registry.py, one a line."""
     EVENTS = "40-byte events"
     ITCH = "ITCH 5.0 BinaryFILE"
+    CAPTURE = "packet capture"
+    """pcap or pcapng."""
+    RUN = "recorded run"
+    """A directory."""
     UNKNOWN = "unknown"
-
-
-class ItchCounts(NamedTuple):
-    """Messages of an ITCH file by their framing."""
-
-    messages: int
-    by_type: dict[str, int]
-    """By `letter name`, in order of first appearance."""
-    unknown_type: int
-    """Messages of a type that ITCH 5.0 does not have."""
-    wrong_length: int
-    """Messages whose length is not their type's."""
-    cut_off_bytes: int
-    """Bytes of an unfinished message at the end."""
 
 
 def detect_format(path: Path) -> FileFormat:
     """The format of the file. Raises UsageError or DataError when it cannot be read."""
     with open_data(path) as stream:
         head = stream.read(HEAD_BYTES)
-    if _CAPTURE_LINE.search(head):
-        return FileFormat.BINANCE
-    if _are_itch_frames(head):
+        if detect_capture(head) is not None:
+            head += stream.read(TEXT_HEAD_BYTES - HEAD_BYTES)
+    return format_of_head(head)
+
+
+def format_of_head(head: bytes) -> FileFormat:
+    """The format of a file that begins with these bytes."""
+    if is_packet_capture(head):
+        return FileFormat.CAPTURE
+    if detect_capture(head[:HEAD_BYTES]) is not None and _venue_of(io.BytesIO(head)) is not None:
+        return FileFormat.VENUE
+    if _are_itch_frames(head[:HEAD_BYTES]):
         return FileFormat.ITCH
-    if _are_events(head):
+    if _are_events(head[:HEAD_BYTES]):
         return FileFormat.EVENTS
     return FileFormat.UNKNOWN
 
 
-def count_itch_messages(path: Path) -> ItchCounts:
-    """Walk the two-byte big-endian length frames and count. Raises DataError as `read_all` does."""
-    with open_data(path) as stream:
-        data = read_all(path, stream)
-    by_letter: dict[int, int] = {}
-    wrong_length = offset = 0
-    while offset + 2 < len(data):
-        length = data[offset] << 8 | data[offset + 1]
-        end = offset + 2 + length
-        if length == 0 or end > len(data):
-            break
-        letter = data[offset + 2]
-        by_letter[letter] = by_letter.get(letter, 0) + 1
-        wrong_length += _ITCH_LENGTHS.get(letter, length) != length
-        offset = end
-    known = {letter: count for letter, count in by_letter.items() if letter in _ITCH_LENGTHS}
-    return ItchCounts(
-        messages=sum(by_letter.values()),
-        by_type={f"{chr(letter)} {_ITCH_NAMES[chr(letter)][0]}": count for letter, count in known.items()},
-        unknown_type=sum(by_letter.values()) - sum(known.values()),
-        wrong_length=wrong_length,
-        cut_off_bytes=len(data) - offset,
-    )
+def packing_of(head: bytes) -> str:
+    """`plain`, `gzip` or `zstd`, by a file's first bytes as they lie on disk."""
+    if head.startswith(b"\x1f\x8b"):
+        return "gzip"
+    return "zstd" if head.startswith(b"\x28\xb5\x2f\xfd") else "plain"
+
+
+def is_packet_capture(head: bytes) -> bool:
+    """Whether these are the first bytes of a pcap or pcapng file."""
+    return head.startswith(_PCAP_MAGICS)
+
+
+def _venue_of(head: BinaryIO) -> str | None:
+    messages = islice(read_messages(Path("head"), head), TEXT_HEAD_MESSAGES)
+    return guess_venue([message.text for message in messages if message.problem is None])
 
 
 def _are_itch_frames(head: bytes) -> bool:
-    """Every whole frame in the head has a known type and that type's length."""
-    offset = frames = 0
+    """The first frame has a known type and that type's length, and so have three times as many of the whole
+    frames in the head as have not: a damaged file is still one."""
+    offset = fitting = others = 0
     while offset + 2 < len(head):
         length = head[offset] << 8 | head[offset + 1]
-        if _ITCH_LENGTHS.get(head[offset + 2]) != length:
+        if _ITCH_LENGTHS.get(head[offset + 2]) == length:
+            fitting += offset + 2 + length <= len(head)
+        elif fitting:
+            others += 1
+        else:
             return False
-        frames += offset + 2 + length <= len(head)
         offset += 2 + length
-    return frames > 0
+    return fitting > 3 * others
 
 
 def _are_events(head: bytes) -> bool:
@@ -137,6 +112,6 @@ def _are_events(head: bytes) -> bool:
     return bool(
         whole
         and np.isin(events["event_type"], types).all()
-        and (events["side"] <= 1).all()
+        and (events["side"] <= NO_SIDE).all()
         and not padding.any()
     )

@@ -6,20 +6,25 @@ whole file; what could not be computed is None, never a guess.
 
 from __future__ import annotations
 
+import io
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from engine.book.digest_file import digest_events_file
+from engine.book.digest import replay_digest, running_digest
+from engine.book.digest_file import CHUNK_EVENTS
+from engine.book.hot import HotBook
 from engine.core.clock import NS_PER_MS, NS_PER_S, utc_iso
-from engine.core.errors import DataError
-from engine.core.types import EVENT_DTYPE, EventType, Instrument, Side
+from engine.core.errors import DataError, UsageError
+from engine.core.identity import engine_source_hash
+from engine.core.types import EVENT_BYTES, EVENT_DTYPE, EventType, Instrument, Side
 from engine.feeds.agreement import quote_agreement
 from engine.feeds.book_sync import find_halt, sequence_gaps, trade_gaps
-from engine.feeds.files import file_sha256, is_gzip, open_data, read_all
-from engine.feeds.formats import FileFormat, count_itch_messages, detect_format
+from engine.feeds.files import STDIN, Report, file_sha256, open_data
+from engine.feeds.formats import HEAD_BYTES, FileFormat, detect_format, format_of_head, packing_of
 from engine.feeds.inspect_text import inspection_text
 from engine.feeds.inspection import (
     BookSummary,
@@ -29,13 +34,19 @@ from engine.feeds.inspection import (
     InstrumentFacts,
     LevelText,
     Rates,
+    RunFacts,
     inspection_json,
 )
+from engine.feeds.itch.inspection import inspect_itch, inspect_itch_bytes
+from engine.feeds.itch.opening import itch_bytes_of
 from engine.feeds.l2book import BookRebuild
 from engine.feeds.records import DepthUpdate, Level, QuoteTick, TradeTick
 from engine.feeds.source import HistoricalSource, open_source
+from engine.feeds.venue_inspection import inspect_venue, sibling_captures
+from engine.journal.reader import read_journal
+from engine.recording.run_directory import RunDirectory, list_runs
 
-__all__ = ["MAX_GAPS_NAMED", "inspect_file", "inspection_json", "inspection_text"]
+__all__ = ["MAX_GAPS_NAMED", "inspect_file", "inspect_run", "inspection_json", "inspection_text"]
 
 MAX_GAPS_NAMED = 10
 """Sequence gaps of a kind that are named one by one; all are counted."""
@@ -43,31 +54,104 @@ MAX_GAPS_NAMED = 10
 _DEPTH_LEVELS = 10
 
 
-def inspect_file(path: Path | str) -> Inspection:
-    """Read the whole file and say what is in it.
+def inspect_file(
+    path: Path | str, *, others: Sequence[Path] | None = None, report: Report | None = None
+) -> Inspection:
+    """Read the whole file and say what is in it; `report` hears how many of its bytes are read.
 
-    Damage inside the file is part of the answer (`problem`). Raises UsageError when it cannot be opened.
+    `others` are captures of the same time that a capture of a venue is joined with; None: its siblings, as
+    `sibling_captures` finds them. STDIN may hold ITCH messages, packets or raw events; a directory is a
+    recorded run. Damage inside the file is part of the answer (`problem`). Raises UsageError when it cannot
+    be opened.
     """
     path = Path(path)
+    if path == STDIN:
+        return _inspect_pipe()
+    if path.is_dir():
+        return inspect_run(RunDirectory(path))
     facts: dict[str, Any] = {
         "path": str(path),
         "format": FileFormat.UNKNOWN,
-        "is_gzip": is_gzip(path),
-        "file_bytes": path.stat().st_size,
         "sha256": file_sha256(path),
+        "file_bytes": path.stat().st_size,
     }
+    with path.open("rb") as packed:
+        facts["packing"] = packing_of(packed.read(4))
     try:
         facts["format"] = detect_format(path)
         match facts["format"]:
-            case FileFormat.BINANCE:
+            case FileFormat.VENUE:
+                others = sibling_captures(path) if others is None else others
+                facts["venue"] = inspect_venue(path, others, report=report)
                 facts["capture"] = _inspect_capture(open_source(path))
             case FileFormat.EVENTS:
-                facts["events"] = _inspect_events(path)
-            case FileFormat.ITCH:
-                facts["itch"] = count_itch_messages(path)
+                with open_data(path, report=report) as stream:
+                    facts["events"] = _inspect_events(path, stream)
+            case FileFormat.ITCH | FileFormat.CAPTURE:
+                facts["itch"] = inspect_itch(path, report=report)
     except DataError as error:
         facts["problem"] = str(error)
     return Inspection(**facts)
+
+
+def _inspect_pipe() -> Inspection:
+    """Standard input, read once: no digest of the bytes, and nothing that must be read twice."""
+    facts: dict[str, Any] = {"path": str(STDIN), "packing": "plain", "sha256": None, "file_bytes": None}
+    facts["format"] = FileFormat.UNKNOWN
+    try:
+        with open_data(STDIN) as stream:
+            assert isinstance(stream, io.BufferedReader)
+            facts["format"] = format_of_head(stream.peek(HEAD_BYTES)[:HEAD_BYTES])
+            match facts["format"]:
+                case FileFormat.ITCH | FileFormat.CAPTURE:
+                    facts["itch"] = inspect_itch_bytes(itch_bytes_of(stream, where="standard input"))
+                case FileFormat.EVENTS:
+                    facts["events"] = _inspect_events(STDIN, stream)
+                case FileFormat.VENUE:
+                    raise UsageError("standard input: a venue's capture is read twice; save it to a file")
+    except DataError as error:
+        facts["problem"] = str(error)
+    return Inspection(**facts)
+
+
+def inspect_run(run: RunDirectory) -> Inspection:
+    """What a run's directory says of it. Raises UsageError when the directory holds no run."""
+    if not run.journal_path.exists() and not run.summary_path.exists():
+        raise UsageError(f"{run.path}: a directory, and not of a run; name a file")
+    facts: dict[str, Any] = {"path": str(run.path), "format": FileFormat.RUN, "packing": "plain"}
+    facts |= {"sha256": None, "file_bytes": None}
+    try:
+        facts["run"] = _inspect_run(run)
+    except DataError as error:
+        facts["problem"] = str(error)
+    except OSError as error:
+        facts["problem"] = f"{run.journal_path}: cannot be read ({error.strerror or error})"
+    return Inspection(**facts)
+
+
+def _inspect_run(run: RunDirectory) -> RunFacts:
+    journal = read_journal(run.journal_path)
+    header, last = journal.header, journal.checkpoints[-1][1] if journal.checkpoints else None
+    listed = next((entry for entry in list_runs(run.path.parent) if entry.run_id == run.run_id), None)
+    return RunFacts(
+        run=run.run_id,
+        state="broken" if listed is None else listed.state,
+        scenario=header.scenario_name,
+        seed=header.seed,
+        source=header.source,
+        symbol=header.options.get("symbol"),
+        target=header.target,
+        engine_version=header.engine_version,
+        is_this_engine=header.source_hash == engine_source_hash(),
+        started_utc=utc_iso(header.started_wall_ns),
+        inputs=len(journal.commands),
+        checkpoints=len(journal.checkpoints),
+        duration_s=None if last is None else last.time_ns / NS_PER_S,
+        events=None if last is None else last.event_count,
+        event_digest=None if last is None else f"{last.event_digest:#018x}",
+        book_digest=None if last is None else f"{last.book_digest:#018x}",
+        torn=None if journal.torn is None else str(journal.torn),
+    )
 
 
 def _inspect_capture(source: HistoricalSource) -> CaptureFacts:
@@ -172,24 +256,39 @@ def _level_text(level: Level | None, instrument: Instrument) -> LevelText | None
     )
 
 
-def _inspect_events(path: Path) -> EventFacts:
-    report = digest_events_file(path, "reference")
-    with open_data(path) as stream:
-        types = np.frombuffer(read_all(path, stream), EVENT_DTYPE)["event_type"]
+def _inspect_events(path: Path, stream: BinaryIO) -> EventFacts:
+    """In pieces, so that the file's length has no bound."""
+    book = HotBook()
+    by_type = np.zeros(256, np.int64)
+    instruments: set[int] = set()
+    count = event_state = replay_state = 0
+    while data := stream.read(CHUNK_EVENTS * EVENT_BYTES):
+        if rest := len(data) % EVENT_BYTES:
+            raise DataError(
+                f"{path}: {rest} bytes left over behind event {count + len(data) // EVENT_BYTES}. The file "
+                "is cut short or holds something else."
+            )
+        events = np.frombuffer(data, EVENT_DTYPE)
+        book.apply(events)
+        by_type += np.bincount(events["event_type"], minlength=256)
+        instruments.update(np.unique(events["instrument_id"]).tolist())
+        event_state = running_digest(data, event_state)
+        replay_state = replay_digest(data, replay_state, first_sequence=count + 1)
+        count += len(events)
     names = {int(kind): kind.name for kind in EventType}
-    numbers, counts = np.unique(types, return_counts=True)
     return EventFacts(
-        events=report.events,
+        events=count,
+        instruments=len(instruments),
         by_type={
-            names.get(number, f"type {number}"): count
-            for number, count in zip(numbers.tolist(), counts.tolist(), strict=True)
+            names.get(number, f"type {number}"): int(by_type[number])
+            for number in np.flatnonzero(by_type).tolist()
         },
-        l2_digest=f"{report.l2_digest:#018x}",
-        event_digest=f"{report.event_digest:#018x}",
-        replay_digest=f"{report.replay_digest:#018x}",
-        levels_bid=report.bid_levels,
-        levels_ask=report.ask_levels,
-        best_bid=report.best_bid,
-        best_ask=report.best_ask,
-        live_orders=report.live_orders,
+        l2_digest=f"{book.digest():#018x}",
+        event_digest=f"{event_state:#018x}",
+        replay_digest=f"{replay_state:#018x}",
+        levels_bid=book.level_count(Side.BID),
+        levels_ask=book.level_count(Side.ASK),
+        best_bid=book.best_bid,
+        best_ask=book.best_ask,
+        live_orders=book.order_count,
     )

@@ -8,25 +8,31 @@ from __future__ import annotations
 from engine.core.clock import NS_PER_S
 from engine.feeds.agreement import QuoteAgreement
 from engine.feeds.book_sync import SequenceGap
-from engine.feeds.formats import ItchCounts
-from engine.feeds.inspection import BookSummary, CaptureFacts, EventFacts, Inspection, LevelText
+from engine.feeds.inspection import BookSummary, CaptureFacts, EventFacts, Inspection, LevelText, RunFacts
+from engine.feeds.itch.inspection import ItchFacts, StockFacts
+from engine.feeds.venue_inspection import SymbolFacts, VenueFacts
 
 __all__ = ["inspection_text"]
 
+SYMBOLS_SHOWN = 20
+"""Symbols of a capture that are described in the text; JSON has all."""
 _LABEL_WIDTH = 16
 _Line = tuple[str, str]
 
 
 def inspection_text(inspection: Inspection) -> str:
     """Label and value per line."""
-    packing = "gzip" if inspection.is_gzip else "plain"
-    lines: list[_Line] = [
-        ("file", inspection.path),
-        ("format", f"{inspection.format} ({packing}, {inspection.file_bytes:,} bytes)"),
-        ("sha256", inspection.sha256),
-    ]
+    size = "" if inspection.file_bytes is None else f", {inspection.file_bytes:,} bytes"
+    packing = "" if inspection.run is not None else f" ({inspection.packing}{size})"
+    lines: list[_Line] = [("file", inspection.path), ("format", f"{inspection.format}{packing}")]
+    if inspection.sha256 is not None:
+        lines.append(("sha256", inspection.sha256))
+    if inspection.venue is not None:
+        lines += _venue_lines(inspection.venue)
     if inspection.capture is not None:
         lines += _capture_lines(inspection.capture)
+    if inspection.run is not None:
+        lines += _run_lines(inspection.run)
     if inspection.events is not None:
         lines += _event_lines(inspection.events)
     if inspection.itch is not None:
@@ -34,6 +40,62 @@ def inspection_text(inspection: Inspection) -> str:
     if inspection.problem is not None:
         lines.append(("problem", inspection.problem))
     return "\n".join(f"{label:<{_LABEL_WIDTH}}{value}" for label, value in lines)
+
+
+def _venue_lines(facts: VenueFacts) -> list[_Line]:
+    joined = f", joined with {', '.join(facts.joined)}" if facts.joined else ""
+    lines = [
+        (
+            "venue",
+            f"{facts.venue}: {facts.messages:,} messages, {facts.ignored:,} without market data{joined}",
+        ),
+        ("all symbols", f"{len(facts.symbols):,}, {facts.gaps:,} gaps, {_checksums_text(facts)}"),
+        *(("", _symbol_text(symbol)) for symbol in facts.symbols[:SYMBOLS_SHOWN]),
+        *(("", f"  {gap}") for gap in facts.first_gaps),
+    ]
+    if facts.duration_s is not None:
+        span = f"{facts.start_utc} to {facts.end_utc}, {facts.duration_s:,.3f} s"
+        lines.insert(1, ("received", span))
+    return lines
+
+
+def _checksums_text(facts: VenueFacts) -> str:
+    if not facts.checksums_right + facts.checksums_wrong:
+        return "no checksums"
+    return f"checksums {facts.checksums_right:,} right, {facts.checksums_wrong:,} wrong"
+
+
+def _symbol_text(symbol: SymbolFacts) -> str:
+    book = ""
+    if symbol.is_synchronised is not None:
+        known = f"bid {symbol.best_bid or '–'}  ask {symbol.best_ask or '–'}"
+        book = f"  {known if symbol.is_synchronised else 'book not known'}"
+    return (
+        f"{symbol.symbol:<12} {symbol.trades:,} trades, {symbol.quotes:,} quotes, "
+        f"{symbol.snapshots:,} snapshots, {symbol.updates:,} updates, "
+        f"crossed {symbol.crossed_states:,}, gaps {symbol.gaps:,}{book}"
+    )
+
+
+def _run_lines(run: RunFacts) -> list[_Line]:
+    engine = "this one" if run.is_this_engine else "another one than this"
+    lines = [
+        ("run", f"{run.run}, {run.state}, started {run.started_utc}"),
+        (
+            "market",
+            f"{run.scenario}, seed {run.seed}, source {run.source}{f' ({run.symbol})' if run.symbol else ''}",
+        ),
+        ("target", run.target),
+        ("engine", f"{run.engine_version}, {engine}"),
+        ("journal", f"{run.inputs:,} inputs, {run.checkpoints:,} checkpoints"),
+    ]
+    if run.duration_s is not None:
+        lines += [
+            ("recorded", f"{run.duration_s:,.3f} s, {_number(run.events)} events"),
+            ("event digest", str(run.event_digest)),
+            ("book digest", str(run.book_digest)),
+        ]
+    return lines if run.torn is None else [*lines, ("torn", run.torn)]
 
 
 def _capture_lines(facts: CaptureFacts) -> list[_Line]:
@@ -131,6 +193,7 @@ def _agreement_lines(agreement: QuoteAgreement) -> list[_Line]:
 def _event_lines(facts: EventFacts) -> list[_Line]:
     return [
         ("events", f"{facts.events:,}: {_counts_text(facts.by_type)}"),
+        ("instruments", f"{facts.instruments:,}"),
         ("book digest", facts.l2_digest),
         ("event digest", facts.event_digest),
         ("replay digest", facts.replay_digest),
@@ -142,16 +205,46 @@ def _event_lines(facts: EventFacts) -> list[_Line]:
     ]
 
 
-def _itch_lines(counts: ItchCounts) -> list[_Line]:
-    return [
-        ("messages", f"{counts.messages:,}"),
-        *(("", f"{count:>10,}  {name}") for name, count in counts.by_type.items()),
-        (
-            "not usual",
-            f"{counts.unknown_type:,} of unknown type, {counts.wrong_length:,} of wrong length, "
-            f"{counts.cut_off_bytes:,} bytes left over at the end",
-        ),
+def _itch_lines(facts: ItchFacts) -> list[_Line]:
+    mean = "–" if facts.rate_mean is None else f"{facts.rate_mean:,.0f}"
+    lines = [
+        ("messages", f"{facts.messages:,}"),
+        *(("", f"{count:>12,}  {name}") for name, count in facts.by_type.items()),
     ]
+    if facts.transport is not None:
+        lines.append(("packets", _counts_text({k: v for k, v in facts.transport.items() if v})))
+    if facts.gap is not None:
+        lines.append(("halts", facts.gap))
+    damage = f"{facts.unknown_type:,} of unknown type, {facts.wrong_length:,} of wrong length"
+    if facts.first_damage_offset is not None:
+        damage += f" (the first at byte {facts.first_damage_offset:,})"
+    lines.append(("damage", f"{damage}, {facts.cut_off_bytes:,} bytes left over at the end"))
+    if facts.first_time is not None:
+        lines += [
+            ("time", f"{facts.first_time} to {facts.last_time}, {facts.duration_s:,.3f} s"),
+            ("rate", f"{mean} rows/s, peak {facts.rate_peak:,} in the second of {facts.rate_peak_at}"),
+        ]
+    lines += [("day" if at == 0 else "", text) for at, text in enumerate(facts.day)]
+    lines += [
+        ("stocks", f"{facts.stocks_listed:,} listed, {facts.stocks_active:,} active"),
+        *(("", _stock_text(stock)) for stock in facts.busiest),
+        (
+            "books at end",
+            f"{facts.live_orders:,} live orders, {facts.crossed_books:,} crossed, "
+            f"digest {facts.books_digest}",
+        ),
+        ("passed over", f"{facts.unknown_orders:,} about unknown orders, {facts.rejected:,} rejected"),
+    ]
+    return lines
+
+
+def _stock_text(stock: StockFacts) -> str:
+    name = stock.symbol or f"#{stock.locate}"
+    return (
+        f"{name:<8} {stock.messages:>10,} messages  "
+        f"bid {stock.best_bid or '–'}  ask {stock.best_ask or '–'}  "
+        f"levels {stock.levels_bid:,} / {stock.levels_ask:,}  {stock.digest}"
+    )
 
 
 def _counts_text(counts: dict[str, int]) -> str:

@@ -12,7 +12,9 @@ import msgspec
 from engine.feeds.agreement import QuoteAgreement
 from engine.feeds.book_sync import SequenceGap
 from engine.feeds.drops import Drop
-from engine.feeds.formats import FileFormat, ItchCounts
+from engine.feeds.formats import FileFormat
+from engine.feeds.itch.inspection import ItchFacts
+from engine.feeds.venue_inspection import VenueFacts
 
 __all__ = [
     "BookSummary",
@@ -22,6 +24,7 @@ __all__ = [
     "InstrumentFacts",
     "LevelText",
     "Rates",
+    "RunFacts",
     "inspection_json",
 ]
 
@@ -80,7 +83,7 @@ class BookSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CaptureFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """A Binance capture."""
+    """The one instrument of a venue capture that a session would play."""
 
     kind: str
     instrument: InstrumentFacts
@@ -108,9 +111,10 @@ class CaptureFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """A file of raw events, applied to the reference book."""
+    """A file of raw events, all applied to one book, as `stormdesk digest` does."""
 
     events: int
+    instruments: int
     by_type: dict[str, int]
     l2_digest: str
     event_digest: str
@@ -122,17 +126,47 @@ class EventFacts(msgspec.Struct, frozen=True, kw_only=True):
     live_orders: int
 
 
+class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """A recorded run, as its directory says; `stormdesk verify` computes it again."""
+
+    run: str
+    state: str
+    """One of: "recording", "interrupted", "complete", "failed", "broken"."""
+    scenario: str
+    seed: int
+    source: str
+    symbol: str | None
+    target: str
+    engine_version: str
+    is_this_engine: bool
+    """Recorded by the very engine that looks at it: only then can it be computed again."""
+    started_utc: str
+    inputs: int
+    checkpoints: int
+    duration_s: float | None
+    """Session time of the last checkpoint; None without any."""
+    events: int | None
+    event_digest: str | None
+    book_digest: str | None
+    torn: str | None
+    """What is torn from the journal's end."""
+
+
 class Inspection(msgspec.Struct, frozen=True, kw_only=True):
     """What is in a data file; the part that belongs to its format is there, the others are None."""
 
     path: str
     format: FileFormat
-    is_gzip: bool
-    file_bytes: int
-    sha256: str
+    packing: str
+    """plain, gzip or zstd."""
+    file_bytes: int | None
+    """None for standard input and for a run."""
+    sha256: str | None
+    venue: VenueFacts | None = None
     capture: CaptureFacts | None = None
     events: EventFacts | None = None
-    itch: ItchCounts | None = None
+    itch: ItchFacts | None = None
+    run: RunFacts | None = None
     problem: str | None = None
     """Why the file could not be read to its end."""
 

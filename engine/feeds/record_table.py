@@ -2,33 +2,36 @@
 
 Stop on the data path: behind a decoder, under `HistoricalSource`. A record is one row of nine integers;
 its prices and quantities are a run in the level columns (a trade has one level, a quote two). Invariant:
-appended values are 1e-8 fixed point until `settle` turns them, exactly, into ticks and lots; records can
-be read only after that.
+appended decimals lie exactly on the grid of their column, which `settle` turns into ticks and lots; records
+can be read only after that, and a record that does not fit is refused whole.
 """
 
 from __future__ import annotations
 
+import struct
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from enum import IntEnum
-from struct import Struct
 from typing import NamedTuple
 
 import numpy as np
 
 from engine.core.types import Side
-from engine.feeds.decimals import step_exponent, step_size
+from engine.feeds.decimals import FixedColumn
+from engine.feeds.drops import DropReason
 from engine.feeds.records import DepthUpdate, FeedRecord, QuoteTick, TradeTick
+from engine.feeds.venues.events import Level
+from engine.feeds.venues.numbers import Refused
 
 __all__ = ["Grid", "RecordKind", "RecordTable"]
 
-_ROW = Struct("<9q")
+_ROW = struct.Struct("<9q")
 """kind, time_ns, previous id (a trade's aggressor), first id (a trade's previous id), last id (trade id,
 quote id), exchange_time_ms, and the run of levels: start, end of bids, end."""
 _KIND, _START = 0, 6
-_TIME_ONLY = Struct("<8xq56x")
+_TIME_ONLY = struct.Struct("<8xq56x")
 
 
 class RecordKind(IntEnum):
@@ -57,14 +60,14 @@ class Grid(NamedTuple):
 class RecordTable:
     """Rows of one source's records.
 
-    Writing   append_depth append_trade append_quote (1e-8 fixed point), then settle once
+    Writing   append_depth append_trade append_quote (exact decimals), then settle once
     Reading   len, count, level_count, last_time_ns, time_ns, record, records(start_index), quote_at
     """
 
     def __init__(self) -> None:
         self._rows = bytearray()
-        self._price = array("q")
-        self._qty = array("q")
+        self._price = FixedColumn()
+        self._qty = FixedColumn()
         self._quote_rows = array("q")
         self._is_settled = False
 
@@ -90,58 +93,37 @@ class RecordTable:
         time_ns: int,
         ids: tuple[int, int, int],
         exchange_time_ms: int,
-        prices: list[int],
-        quantities: list[int],
+        bids: Sequence[Level],
+        asks: Sequence[Level],
         *,
-        bid_count: int,
         is_snapshot: bool,
     ) -> None:
-        """One depth update: `ids` are previous, first, last; bids come first in the lists."""
-        start = len(self._price)
-        self._price.extend(prices)
-        self._qty.extend(quantities)
+        """One depth update: `ids` are previous, first, last. Raises Refused when a level does not fit."""
+        prices, quantities = zip(*bids, *asks, strict=True) if bids or asks else ((), ())
         kind = _SNAPSHOT if is_snapshot else _DEPTH
-        run = (start, start + bid_count, len(self._price))
-        self._rows += _ROW.pack(kind, time_ns, *ids, exchange_time_ms, *run)
+        self._append((kind, time_ns, *ids, exchange_time_ms), prices, quantities, len(bids))
 
     def append_trade(
-        self,
-        time_ns: int,
-        ids: tuple[int, int],
-        exchange_time_ms: int,
-        price: int,
-        qty: int,
-        *,
-        aggressor: Side,
+        self, time_ns: int, ids: tuple[int, int], exchange_time_ms: int, level: Level, *, aggressor: Side
     ) -> None:
-        """One execution: `ids` are that of the trade before it and its own."""
-        start = len(self._price)
-        self._price.append(price)
-        self._qty.append(qty)
-        self._rows += _ROW.pack(_TRADE, time_ns, aggressor, *ids, exchange_time_ms, start, start, start + 1)
+        """One execution: `ids` are that of the trade before it and its own. Raises Refused as above."""
+        self._append((_TRADE, time_ns, aggressor, *ids, exchange_time_ms), level[:1], level[1:], 0)
 
-    def append_quote(self, time_ns: int, update_id: int, prices: list[int], quantities: list[int]) -> None:
-        """The exchange's best bid and ask, in this order."""
-        self._quote_rows.append(len(self._rows) // _ROW.size)
-        start = len(self._price)
-        self._price.extend(prices)
-        self._qty.extend(quantities)
-        self._rows += _ROW.pack(_QUOTE, time_ns, 0, 0, update_id, 0, start, start + 1, start + 2)
+    def append_quote(self, time_ns: int, update_id: int, bid: Level, ask: Level) -> None:
+        """The exchange's best bid and ask. Raises Refused as above."""
+        self._append((_QUOTE, time_ns, 0, 0, update_id, 0), (bid[0], ask[0]), (bid[1], ask[1]), 1)
+        self._quote_rows.append(len(self._rows) // _ROW.size - 1)
 
     def settle(self) -> Grid:
         """Find the steps of prices and quantities and divide by them, in place. Once, after the last row."""
         assert not self._is_settled, "a table is settled once"
         self._is_settled = True
-        prices = np.frombuffer(self._price, dtype=np.int64)
-        quantities = np.frombuffer(self._qty, dtype=np.int64)
-        price_exponent = step_exponent(prices)
-        qty_exponent = step_exponent(quantities)
-        prices //= 10**price_exponent
-        quantities //= 10**qty_exponent
+        tick_size, lot_size = self._price.settle(), self._qty.settle()
         rows = self._columns()
+        quantities = np.frombuffer(self._qty.values, dtype=np.int64)
         trade_lots = quantities[rows[rows[:, _KIND] == _TRADE, _START]].tolist()
         mean = sum(trade_lots) // len(trade_lots) if trade_lots else 0
-        return Grid(step_size(price_exponent), step_size(qty_exponent), mean)
+        return Grid(tick_size, lot_size, mean)
 
     def time_ns(self, index: int) -> int:
         """Session time of this row's record."""
@@ -168,7 +150,7 @@ class RecordTable:
             raise IndexError(f"record {index} of {len(self)}")
         row = _ROW.unpack_from(self._rows, index * _ROW.size)
         kind, time_ns, previous_id, first_id, last_id, exchange_time_ms, start, bids_end, end = row
-        prices, quantities = self._price, self._qty
+        prices, quantities = self._price.values, self._qty.values
         if kind == _QUOTE:
             ask = bids_end
             return QuoteTick(time_ns, last_id, prices[start], quantities[start], prices[ask], quantities[ask])
@@ -186,6 +168,22 @@ class RecordTable:
             asks=tuple(zip(prices[bids_end:end], quantities[bids_end:end], strict=True)),
             is_snapshot=kind == _SNAPSHOT,
         )
+
+    def _append(
+        self, head: tuple[int, ...], prices: Sequence[Decimal], quantities: Sequence[Decimal], bid_count: int
+    ) -> None:
+        """Append a row, whose first numbers are `head`, and its levels; nothing when it is refused."""
+        start = len(self._price)
+        try:
+            self._price.extend(prices)
+            self._qty.extend(quantities)
+            self._rows += _ROW.pack(*head, start, start + bid_count, len(self._price))
+        except (Refused, struct.error) as error:
+            self._price.truncate(start)
+            self._qty.truncate(start)
+            if isinstance(error, struct.error):
+                raise Refused(DropReason.OUT_OF_RANGE) from None
+            raise
 
     def _columns(self) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
         """The rows as an array; to be let go before the next append."""

@@ -10,7 +10,13 @@ from typing import NamedTuple, TypeAlias
 
 from engine.core.types import Side
 
-__all__ = ["DepthUpdate", "FeedRecord", "Level", "QuoteTick", "TradeTick"]
+__all__ = ["NO_ID", "WRONG_CHECKSUM", "DepthUpdate", "FeedRecord", "Level", "QuoteTick", "TradeTick"]
+
+NO_ID = -1
+"""In place of an id: the venue gives none."""
+WRONG_CHECKSUM = -2
+"""In place of a depth update's `previous_id`: the checksum that the venue states behind this update is not
+that of the book; `first_id` is then the venue's checksum and `last_id` the book's."""
 
 Level: TypeAlias = tuple[int, int]
 """(price_ticks, qty_lots); in a depth update the quantity is the level's new total, 0 = the level is gone."""
@@ -22,12 +28,12 @@ class DepthUpdate(NamedTuple):
     time_ns: int
     """Local receive time, ns since the source's first record."""
     previous_id: int
-    """`last_id` of the update that must come directly before: `pu` on futures, `U - 1` on spot;
-    0 in a snapshot, which follows nothing."""
+    """`last_id` of the update that must come directly before: on Binance `pu` (futures) or `U - 1` (spot);
+    0 in a snapshot, which follows nothing; NO_ID where the venue has no chain; or WRONG_CHECKSUM."""
     first_id: int
-    """First exchange update contained here (`U`); in a snapshot the same as `last_id`."""
+    """First exchange update contained here (`U`); in a snapshot the same as `last_id`; NO_ID: none given."""
     last_id: int
-    """Last exchange update contained here (`u`, or the snapshot's `lastUpdateId`)."""
+    """Last exchange update contained here (`u`, or the snapshot's `lastUpdateId`); NO_ID: none given."""
     exchange_time_ms: int
     """Unix time of the last contained change (`T`), where the exchange states it, else of sending (`E`);
     0 when it states neither (a spot snapshot)."""
@@ -50,7 +56,8 @@ class TradeTick(NamedTuple):
     """BID: a buyer took asks. ASK: a seller took bids."""
     previous_id: int
     """`trade_id` of the trade before it in the stream, whether that one is a record or was left out on
-    purpose; `trade_id - 1` unless one is missing, or this one was there before."""
+    purpose; `trade_id - 1` unless one is missing, or this one was there before. Where a venue's ids do not
+    count by one, both are the source's own count."""
 
 
 class QuoteTick(NamedTuple):

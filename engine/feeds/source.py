@@ -1,35 +1,45 @@
 """A recorded exchange as a source of records: opened once, read from anywhere, the same every time.
 
-Stop on the data path: the door between feeds and session. Invariant: a source is a pure function of the
-file's bytes; pickled it is a path and what is known about it, and it refuses to go on with another file.
+Stop on the data path: the door between feeds and session; capture_reader.py reads the file. Invariant: a
+source is a pure function of the file's bytes, the venue and the symbol; pickled it is these and what is known
+about them, and it refuses to go on with another file.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.core.errors import DataError
+from engine.core.errors import DataError, UsageError
 from engine.core.types import Instrument
-from engine.feeds.binance import SPOT, CaptureDecoder
+from engine.feeds.book_sync import COINM
+from engine.feeds.capture_reader import CaptureReader
+from engine.feeds.captures import read_messages
 from engine.feeds.drops import Drop
-from engine.feeds.files import MAX_UNPACKED_BYTES, file_sha256, open_data, read_lines
+from engine.feeds.files import MAX_UNPACKED_BYTES, file_sha256, open_data
 from engine.feeds.record_table import RecordKind, RecordTable
 from engine.feeds.records import FeedRecord, QuoteTick
+from engine.feeds.venues.registry import VENUES
 
 __all__ = ["FeedCounts", "HistoricalSource", "open_source", "sample_path"]
 
 _SAMPLE = "spot_btcusdt_20240808_sample.jsonl.gz"
 _DOLLAR_QUOTES = ("USDT", "USDC", "BUSD", "USD")
 """Endings of symbols whose quote currency counts as the dollar (FDUSD and TUSD end in USD too)."""
+_CONTRACTS = ("PERP", "PERPETUAL", "SWAP")
+"""What may follow a symbol's currencies and is none."""
+_DOLLAR_VENUES = ("alpaca", "hyperliquid")
+"""Venues whose symbols do not name the currency of prices, which is the dollar."""
 
 
 class FeedCounts(NamedTuple):
     """How many of what a source holds."""
 
     lines: int
-    """Non-empty lines; each is one record or one drop."""
+    """Messages: lines that are not the client's own. On Binance each is one record or one drop; other venues
+    put several trades into one, and answer requests."""
     snapshots: int
     depth_updates: int
     trades: int
@@ -38,7 +48,7 @@ class FeedCounts(NamedTuple):
     levels: int
     """(price, quantity) pairs in all records."""
     clock_backwards: int
-    """Lines whose local time was before the line above; they are held at that one's time."""
+    """Records whose local time was before that of the record above; they are held at that one's time."""
 
     @property
     def records(self) -> int:
@@ -50,6 +60,7 @@ class SourceFacts(NamedTuple):
     """What is known of a source besides its records: all that a pickle carries."""
 
     path: Path
+    venue: str
     kind: str
     instrument: Instrument
     epoch_ns: int
@@ -66,7 +77,7 @@ class SourceFacts(NamedTuple):
 class HistoricalSource:
     """One recorded exchange.
 
-    Identity   path, kind, sha256, instrument
+    Identity   path, venue, kind, sha256, instrument
     Extent     epoch_ns, duration_ns, record_count, counts, dropped, starts_without_snapshot
     Records    records(start_index), record(index), record_time_ns(index), quote_at(time_ns)
     """
@@ -96,8 +107,13 @@ class HistoricalSource:
         return self._facts.path.name
 
     @property
+    def venue(self) -> str:
+        """Whose messages these are, as registry.py names it."""
+        return self._facts.venue
+
+    @property
     def kind(self) -> str:
-        """`binance_spot` or `binance_usdm`."""
+        """The market, which decides the book's rules: `binance_spot`, `binance_usdm`, else the venue."""
         return self._facts.kind
 
     @property
@@ -127,17 +143,17 @@ class HistoricalSource:
 
     @property
     def dropped(self) -> tuple[Drop, ...]:
-        """Lines that were not used, by reason."""
+        """Messages, and records in them, that were not used, by reason."""
         return self._facts.dropped
 
     @property
     def streams(self) -> dict[str, int]:
-        """Lines by stream name, also of unknown streams."""
+        """Messages by stream name, also of streams that are not read."""
         return self._facts.streams
 
     @property
     def symbols(self) -> dict[str, int]:
-        """Lines by symbol; only the instrument's are records."""
+        """Events by symbol; only the instrument's are records."""
         return self._facts.symbols
 
     @property
@@ -149,6 +165,15 @@ class HistoricalSource:
     def record_count(self) -> int:
         """Number of records; their indices run from 0."""
         return self.counts.records
+
+    @property
+    def dropped_count(self) -> int:
+        """How many messages, or records in them, were not used."""
+        return self.counts.dropped
+
+    def status_at(self, time_ns: int) -> str:
+        """Empty: captures of these venues do not say whether the market is open."""
+        return ""
 
     def records(self, start_index: int = 0) -> Iterator[FeedRecord]:
         """A fresh iterator over the records from `start_index` on, in file order."""
@@ -185,7 +210,7 @@ class HistoricalSource:
     def _loaded(self) -> RecordTable:
         """The records; after unpickling read again from the file, which must be the same."""
         if self._table is None:
-            again = open_source(self.path)
+            again = open_source(self.path, venue=self.venue, symbol=self.instrument.symbol)
             if again.sha256 != self.sha256:
                 raise DataError(
                     f"{self.path}: changed since the session began (SHA-256 {again.sha256}, expected "
@@ -196,21 +221,29 @@ class HistoricalSource:
         return self._table
 
 
-def open_source(path: Path | str) -> HistoricalSource:
-    """Read a Binance spot or USD-M capture, plain or gzip.
+def open_source(path: Path | str, *, venue: str | None = None, symbol: str | None = None) -> HistoricalSource:
+    """Read a capture of a venue's messages (captures.py says in which formats), plain or gzip.
 
-    Raises UsageError when the file cannot be opened and DataError when it is damaged, above
-    MAX_UNPACKED_BYTES, of another format, or holds no record.
+    Without a venue its content tells it; without a symbol it is the first one that has a book. Raises
+    UsageError when the file cannot be opened or the venue is unknown, and DataError when the file is damaged,
+    above MAX_UNPACKED_BYTES, of another format, or holds no record.
     """
     path = Path(path)
-    decoder = CaptureDecoder(str(path))
+    if venue is not None and venue not in VENUES:
+        raise UsageError(f"no venue is called {venue!r}: there are {', '.join(VENUES)}")
     sha256 = file_sha256(path)
+    reader = CaptureReader(venue or "", (symbol or "").upper())
     with open_data(path) as stream:
-        decoder.decode(read_lines(path, stream))
+        reader.read(read_messages(path, stream))
         unpacked_bytes = stream.tell()
-    if not decoder.table or not decoder.symbol:
-        raise _no_record(path, decoder)
-    return HistoricalSource(_settle(path, sha256, unpacked_bytes, decoder), decoder.table)
+    if not reader.records.table:
+        raise _no_record(path, reader)
+    if reader.normaliser.market(reader.records.symbol) == COINM:
+        raise DataError(
+            f"{path}: a COIN-M capture (inverse contracts, {reader.records.symbol}), whose money is not "
+            "price x quantity. Use a spot or USD-M capture."
+        )
+    return HistoricalSource(_settle(path, sha256, unpacked_bytes, reader), reader.records.table)
 
 
 def sample_path() -> Path:
@@ -218,52 +251,59 @@ def sample_path() -> Path:
     return Path(__file__).parent / "samples" / _SAMPLE
 
 
-def _no_record(path: Path, decoder: CaptureDecoder) -> DataError:
-    reasons = "; ".join(f"{drop.lines} x {drop.reason}" for drop in decoder.drops())
+def _no_record(path: Path, reader: CaptureReader) -> DataError:
+    reasons = "; ".join(f"{drop.lines} x {drop.reason}" for drop in reader.drops)
+    whose = f"record of {reader.venue}" if reader.venue else "record of a known venue"
+    symbols = ", ".join(reader.records.symbols)
     return DataError(
-        f"{path}: no Binance record with a symbol in {decoder.lines} lines ({reasons or 'none dropped'}). "
-        "Expected `<local ns> <JSON>` lines of the streams @depth, @trade and @bookTicker; "
-        "`stormdesk inspect` says what the file is."
+        f"{path}: no {whose} in {reader.lines} lines ({reasons or 'none dropped'}). "
+        + (f"Symbols in it: {symbols}. " if symbols else "")
+        + "Expected a capture of JSON messages, one a line; `stormdesk inspect` says what the file is."
     )
 
 
-def _settle(path: Path, sha256: str, unpacked_bytes: int, decoder: CaptureDecoder) -> SourceFacts:
-    """Put the decoded records on their grid and say what they are."""
-    table, drops, symbol = decoder.table, decoder.drops(), decoder.symbol.upper()
+def _settle(path: Path, sha256: str, unpacked_bytes: int, reader: CaptureReader) -> SourceFacts:
+    """Put the records on their grid and say what they are."""
+    records, drops = reader.records, tuple(reader.drops)
+    table, symbol = records.table, records.symbol
     grid = table.settle()
     counts = FeedCounts(
-        lines=decoder.lines,
+        lines=reader.lines,
         snapshots=table.count(RecordKind.SNAPSHOT),
         depth_updates=table.count(RecordKind.DEPTH),
         trades=table.count(RecordKind.TRADE),
         quotes=table.count(RecordKind.QUOTE),
-        dropped=sum(drop.lines for drop in drops),
+        dropped=reader.drops.total,
         levels=table.level_count,
-        clock_backwards=decoder.clock_backwards,
+        clock_backwards=records.clock_backwards,
     )
     return SourceFacts(
         path=path,
-        kind=decoder.kind or SPOT,
+        venue=reader.venue,
+        kind=reader.normaliser.market(symbol),
         instrument=Instrument(
             symbol=symbol,
             tick_size=grid.tick_size,
             lot_size=grid.lot_size,
-            currency=_currency(symbol),
+            currency=_currency(reader.venue, symbol),
             unit_lots=max(1, grid.mean_trade_lots),
         ),
-        epoch_ns=decoder.epoch_ns,
+        epoch_ns=records.epoch_ns,
         duration_ns=table.last_time_ns,
         sha256=sha256,
         counts=counts,
         dropped=drops,
-        streams=decoder.streams,
-        symbols=decoder.symbols,
+        streams=reader.normaliser.streams,
+        symbols=records.symbols,
         starts_without_snapshot=counts.snapshots == 0,
         unpacked_bytes=unpacked_bytes,
     )
 
 
-def _currency(symbol: str) -> str:
-    """Three letters: USD for dollar-like quotes, else the symbol's ending."""
-    base, _, _ = symbol.partition("_")  # a delivery date follows the underscore
-    return "USD" if base.endswith(_DOLLAR_QUOTES) else base[-3:]
+def _currency(venue: str, symbol: str) -> str:
+    """Three letters: USD for dollar-like quotes, else the end of what names the pair."""
+    if venue in _DOLLAR_VENUES:
+        return "USD"
+    base, *others = re.split(r"[-/_:]", symbol)  # a delivery date, SWAP or PERP may follow
+    pair = base + others[0] if others and others[0].isalpha() and others[0] not in _CONTRACTS else base
+    return "USD" if pair.endswith(_DOLLAR_QUOTES) else pair[-3:]

@@ -15,8 +15,10 @@ from engine.core.clock import NS_PER_S, monotonic_ns
 from engine.core.errors import UsageError
 from engine.core.identity import engine_source_hash
 from engine.core.types import Command, CommandKind, StormKind, TimeInForce
-from engine.frame import RecordingView, VerdictView
+from engine.feeds.opening import Source
+from engine.frame import JumpView, RecordingView, VerdictView
 from engine.host.paced import PacedHost, verdict_view
+from engine.host.publication import Publication
 from engine.host.snapshots import SnapshotWriter
 from engine.host.target_record import TargetRecord, agent_sample, sample_of
 from engine.inputs import check_command, storm_command
@@ -54,6 +56,10 @@ class LiveOptions(NamedTuple):
     """How durable recordings are (journal/writer.py says what each policy can lose)."""
     until_ns: int | None = None
     """End here."""
+    publish: str | None = None
+    """Publish the market as ITCH here: mold://HOST:PORT, or a path that ends in .itch."""
+    publish_anywhere: bool = False
+    """Also to addresses beyond this machine."""
     frame_hz: float = 20.0
     on_poll_wanted: Callable[[], None] | None = None
     """Called when a fresh sample of the target is worth having."""
@@ -64,7 +70,8 @@ class SessionHost(PacedHost):
 
     mode = "live"
 
-    def __init__(self, config: SessionConfig, options: LiveOptions) -> None:
+    def __init__(self, config: SessionConfig, options: LiveOptions, *, source: Source | None = None) -> None:
+        """`source`: the config's, when it is open already."""
         self.config = config
         self.options = options
         self._inputs: list[Command] = []
@@ -82,9 +89,15 @@ class SessionHost(PacedHost):
         self._end_by_ns: int | None = None
         """Wall time at which a recording that is ending waits no longer for the target."""
         self._has_last_word = False
-        super().__init__(Session(config), speed=options.speed, frame_hz=options.frame_hz)
+        super().__init__(Session(config, source=source), speed=options.speed, frame_hz=options.frame_hz)
         self.session_id = f"{engine_source_hash()[:8]}-{config.seed}-{monotonic_ns():x}"
         self.target = TargetRecord(options.target)
+        self.publication: Publication | None = None
+        if options.publish is not None:
+            self.publication = Publication(
+                self.session, options.publish, allow_remote=options.publish_anywhere
+            )
+            self.publication.start()
         if options.record:
             self._start_recording()
 
@@ -254,6 +267,7 @@ class SessionHost(PacedHost):
             self._record_storms()
             if session.now_ns % TICK_NS == 0:
                 self._tick()
+                self._look_at_publication()
             self._fire_due()
             if self._snapshots is not None:
                 self._snapshots.keep_pace(session)
@@ -278,9 +292,25 @@ class SessionHost(PacedHost):
                 *take_tick(self.session, lat_p50_ns=kernel.p50_ns, lat_p99_ns=kernel.p99_ns)
             )
 
+    def _look_at_publication(self) -> None:
+        """Publishing that has ended by itself is told."""
+        if self.publication is not None and self.publication.error is not None:
+            self.session.alerts.raise_alert(
+                "publication",
+                time_ns=self.session.now_ns,
+                severity="warning",
+                text=f"not published any more: {self.publication.error}",
+            )
+
     def _end_ns(self) -> int | None:
         ends = [ns for ns in (self.options.until_ns, self.session.end_ns) if ns is not None]
         return min(ends, default=None)
+
+    def _start_jump(self, time_ns: int) -> None:
+        now_ns, end_ns = self.session.now_ns, self._end_ns()
+        if time_ns <= now_ns:
+            raise UsageError("a live session cannot go back: record it and replay the run, or start it anew")
+        self._jump = JumpView(now_ns, time_ns if end_ns is None else min(time_ns, end_ns))
 
     # -- recording ------------------------------------------------------------------------------------
 
@@ -382,6 +412,8 @@ class SessionHost(PacedHost):
             while self._recorder.active:
                 self._take_requests()
                 pause.wait(0.005)
+        if self.publication is not None:
+            self.publication.close()
 
     # -- frames ---------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from engine.core.errors import StormdeskError, StormError, UsageError
 from engine.core.queues import BoundedQueue
 from engine.core.stages import StageWindow
 from engine.core.types import StormKind
-from engine.frame import Frame, HostView, RecordingView, StageView, TargetView, VerdictView
+from engine.frame import Frame, HostView, JumpView, RecordingView, StageView, TargetView, VerdictView
 from engine.host.target_record import TargetRecord
 from engine.market.orders import ExecutionReport
 from engine.recording.verdict import Verdict
@@ -31,6 +31,8 @@ REQUESTS_LIMIT = 10_000
 """Requests waiting for the engine thread."""
 SLICE_BUDGET_NS = 4 * NS_PER_MS
 """Wall time of one slice at full speed: how long a key press may wait for the core."""
+JUMP_SLICE_NS = 60 * NS_PER_S
+"""Session time of one slice of a jump, at the most."""
 IDLE_S = 0.002
 MAX_LAG_NS = 250 * NS_PER_MS
 """Wall time by which a session may fall behind its pace before the pace gives in."""
@@ -52,6 +54,7 @@ class PacedHost:
         self._speed = speed
         self._paused = False
         self._ended = False
+        self._jump: JumpView | None = None
         self._frame_every_ns = int(NS_PER_S / frame_hz)
         self._requests: BoundedQueue[tuple[int, Request]] = BoundedQueue("requests", REQUESTS_LIMIT)
         self._thread: threading.Thread | None = None
@@ -112,7 +115,7 @@ class PacedHost:
 
     def toggle_pause(self) -> None:
         """Pause, or go on."""
-        self._ask(lambda: self._set_paused(not self._paused))
+        self._ask(lambda: self._set_paused(self._jump is not None or not self._paused))
 
     def set_speed(self, speed: float | None) -> None:
         """Session seconds per wall second, None = as fast as possible. Raises UsageError out of range."""
@@ -126,6 +129,14 @@ class PacedHost:
     def seek(self, time_ns: int) -> None:
         """Go to a time (replay only)."""
         self._ask(lambda: self._seek(time_ns))
+
+    def jump(self, time_ns: int) -> None:
+        """Run to a later session time as fast as possible, then go on as before (live only)."""
+        self._ask(lambda: self._start_jump(time_ns))
+
+    def cancel_jump(self) -> None:
+        """Stop a jump where it is."""
+        self._ask(self._end_jump)
 
     def start_storm(self, kind: StormKind, severity: float, duration_s: float, seed: int = 0) -> None:
         """Start a storm now. Raises StormError when it is out of range."""
@@ -196,7 +207,7 @@ class PacedHost:
     def turn(self) -> None:
         """One turn of the loop: requests, time, frame. For callers that bring their own loop."""
         self._take_requests()
-        if not self._paused and not self._ended:
+        if (self._jump is not None or not self._paused) and not self._ended:
             self._advance_slice()
         self._publish_if_due()
 
@@ -214,7 +225,7 @@ class PacedHost:
         try:
             while not self._stopping.is_set():
                 self.turn()
-                if self._paused or self._ended or self._speed is not None:
+                if self._jump is None and (self._paused or self._ended or self._speed is not None):
                     self._wake.wait(IDLE_S)
                     self._wake.clear()
                 else:
@@ -229,17 +240,26 @@ class PacedHost:
     def _advance_slice(self) -> None:
         now_wall = monotonic_ns()
         session = self.session
-        if self._speed is None:
-            started, before = now_wall, session.now_ns
-            self._move(before + self._chunk_ns)
-            spent = monotonic_ns() - started
-            self._chunk_ns = max(NS_PER_MS, min(NS_PER_S, self._chunk_ns * SLICE_BUDGET_NS // max(1, spent)))
+        if self._jump is not None:
+            self._move_freely(min(self._jump.to_ns, session.now_ns + self._chunk_ns), most_ns=JUMP_SLICE_NS)
+            if self._ended or session.now_ns >= self._jump.to_ns:
+                self._end_jump()
+        elif self._speed is None:
+            self._move_freely(session.now_ns + self._chunk_ns)
         else:
             due_ns = self._pace_session_ns + int((now_wall - self._pace_wall_ns) * self._speed)
             self._move_paced(due_ns)
             if monotonic_ns() - now_wall > MAX_LAG_NS:
                 self._rebase()
         self._progress.append((monotonic_ns(), session.now_ns))
+
+    def _move_freely(self, until_ns: int, *, most_ns: int = NS_PER_S) -> None:
+        """Move without a pace, and learn how far a slice may go within its budget, and `most_ns`."""
+        started = monotonic_ns()
+        self._move(until_ns)
+        spent = max(1, monotonic_ns() - started)
+        fitting_ns = min(2 * self._chunk_ns, self._chunk_ns * SLICE_BUDGET_NS // spent)
+        self._chunk_ns = max(NS_PER_MS, min(most_ns, fitting_ns))
 
     def _move_paced(self, due_ns: int) -> None:
         """Move to due_ns in bounded steps, so that a request waits no longer than a step."""
@@ -287,6 +307,7 @@ class PacedHost:
 
     def _set_paused(self, paused: bool) -> None:
         self._paused = paused
+        self._jump = None
         self._rebase()
 
     def _set_speed(self, speed: float | None) -> None:
@@ -300,6 +321,15 @@ class PacedHost:
         if not self._ended:
             self._move(self.session.now_ns + max(1, ns))
             self._rebase()
+
+    def _start_jump(self, time_ns: int) -> None:
+        raise UsageError("a replay goes anywhere by seeking")
+
+    def _end_jump(self) -> None:
+        self._jump = None
+        self._frame_due_ns = 0
+        self._chunk_ns = NS_PER_MS
+        self._rebase()
 
     def _toggle_recording(self) -> None:
         raise UsageError("recording is for live sessions")
@@ -367,6 +397,7 @@ class PacedHost:
             queue_limit=requests["limit"],
             dropped=requests["refused"],
             notice=self._notice,
+            jump=self._jump,
         )
 
     def _state(self) -> str:

@@ -52,13 +52,17 @@ def room_for_arrivals(market: Market) -> int:
     """How many arrivals surely fit.
 
     Each can rest one order. A fill uses up its maker or its taker, so n arrivals among m resting orders
-    fill at most m + 2n - 1 times; each fill is one trade and two reports, and each arrival may have two
-    reports more.
+    fill at most m + 2n - 1 times; each fill is one trade, one event and two reports, and each arrival may
+    have two reports and three events more.
     """
     resting = market.book.live_orders
     trades = len(market.trades) - (market.trade_count - market.trades_taken) - resting + 1
     reports = len(market.reports) - (market.report_count - market.reports_taken) - 2 * resting + 2
-    return min(room(market.book), min(trades // 2, reports // 6))
+    free = min(room(market.book), min(trades // 2, reports // 6))
+    if market.is_watched != 0:
+        events = len(market.events) - (market.event_count - market.events_taken) - resting
+        free = min(free, events // 5)
+    return free
 
 
 @entry

@@ -7,13 +7,16 @@ has no room, and reads results out of them. What an order goes through stands in
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 
+from engine.arena.layout import Record, Table
 from engine.arena.machine import live
 from engine.arena.memory import Arena, Rows
 from engine.arena.wordmap import MapEntry
 from engine.book.hot import HotBook
+from engine.book.interface import EventArray
 from engine.book.kernels import Count, Event
 from engine.core.errors import DataError
 from engine.core.types import Account, Instrument, TimeInForce
@@ -44,6 +47,8 @@ RECENT_TRADES = 200
 VOLUME_PRICES = 16_384
 """Prices with remembered volume; the price seen first is forgotten first (counted)."""
 EVENT_TYPES = 32
+
+_R = TypeVar("_R", bound=Record)
 
 
 class Exchange(MarketReader):
@@ -81,6 +86,7 @@ class Exchange(MarketReader):
         self._listeners: dict[int, Callable[[ExecutionReport], None]] = {}
         self.take_trades: Callable[[], None] = self._drop_trades
         """Lets the analytics see the executions since the last call."""
+        self._watcher: Callable[[EventArray], None] | None = None
 
     # -- market data that everybody may see ------------------------------------------------------------
 
@@ -259,15 +265,37 @@ class Exchange(MarketReader):
         """Grows whatever one more happening might find too short."""
         self.take_trades()
         self.deliver_reports()
+        self.hand_over_events()
         self.book.make_room()
         market = self.market
         self._grow_beside_orders(len(market.book.orders))
+        if self._watcher is not None and len(market.events) < 2 * len(market.tickets):
+            market.events = self._grow_ring("events", Event, 2 * len(market.tickets), market.event_count)
         while market.waiting + entries.SPARE_MESSAGES > len(market.heap):
             if market.waiting > QUEUE_LIMIT:
                 raise DataError(f"more than {QUEUE_LIMIT} future happenings: an actor schedules without end")
             market.heap = self.arena.grow("heap", HeapEntry, 2 * len(market.heap))
         while market.live_messages + entries.SPARE_MESSAGES >= len(market.messages):
             market.messages = self.arena.grow("messages", Message, 2 * len(market.messages))
+
+    def watch_events(self, watcher: Callable[[EventArray], None] | None) -> None:
+        """From now on hands every public event, once and in order, to `watcher`, as arrays of EVENT_DTYPE
+        of its own; None: to nobody. The market waits for it and does nothing else."""
+        self._watcher = watcher
+        self.watch_again()
+
+    def watch_again(self) -> None:
+        """After the market's memory has become another's: the watcher hears of what comes from here on."""
+        self.market.is_watched = int(self._watcher is not None)
+        self.market.events_taken = self.market.event_count
+
+    def hand_over_events(self) -> None:
+        """Gives the watcher what has happened since the last time."""
+        market = self.market
+        if self._watcher is not None and market.events_taken != market.event_count:
+            events = self.log.since(market.events_taken)
+            market.events_taken = market.event_count
+            self._watcher(events)
 
     def _make_tables(self, accounts: int) -> None:
         new = self.arena.new
@@ -295,11 +323,16 @@ class Exchange(MarketReader):
             return
         market.tickets = self.arena.grow("tickets", Ticket, orders)
         market.reports = self.arena.grow("reports", ReportRow, 4 * orders)  # empty: just delivered
-        kept = self.arena.rows("trades").copy()
-        market.trades = self.arena.grow("trades", TradeRow, orders)
-        rows, count = self.arena.rows("trades"), market.trade_count
+        market.trades = self._grow_ring("trades", TradeRow, orders, market.trade_count)
+
+    def _grow_ring(self, name: str, record: type[_R], length: int, count: int) -> Table[_R]:
+        """A longer ring, after `count` entries ever; what it holds moves to its new places."""
+        kept = self.arena.rows(name).copy()
+        table = self.arena.grow(name, record, length)
+        rows = self.arena.rows(name)
         for number in range(max(0, count - len(kept)), count):
-            rows[number & (orders - 1)] = kept[number & (len(kept) - 1)]
+            rows[number & (length - 1)] = kept[number & (len(kept) - 1)]
+        return table
 
     def _enter(self, entry: Callable[..., int], *arguments: int) -> int:
         """Calls an entry; makes room first where it asks for it."""

@@ -201,6 +201,10 @@ class Market(Record):
     events_by_type: Table[Count]
     events: Table[Event]
     """Ring of public events."""
+    events_taken: Word
+    """Events that have been handed over to who watches them."""
+    is_watched: Byte
+    """Whether somebody does, who must miss none."""
     trade_count: Word
     trades: Table[TradeRow]
     """Ring of executions; as long as `tickets` at least, so one arrival's trades are all there."""

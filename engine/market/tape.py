@@ -19,7 +19,7 @@ from engine.market.records import Market, MarketReader
 __all__ = ["EVENTS_KEPT", "EventLog", "Trade", "TradeTape", "take_reports"]
 
 EVENTS_KEPT = 16_384
-"""Public events kept for readers; older ones are only in the digest."""
+"""Public events kept for readers, at least; older ones are only in the digest."""
 _MASK = 2**64 - 1
 _KINDS = [kind.value for kind in KIND_CODES]
 _REASONS = [reason.value for reason in REASON_CODES]
@@ -64,12 +64,14 @@ class EventLog(MarketReader):
     def since(self, number: int) -> np.ndarray:
         """The events after the first `number`. They must still be kept."""
         wanted = self.count - number
-        assert wanted <= EVENTS_KEPT, f"only {EVENTS_KEPT} of {wanted} events are kept"
+        kept = len(self.arena.rows("events"))
+        assert wanted <= kept, f"only {kept} of {wanted} events are kept"
         return self.recent(wanted)
 
     def statistics(self) -> dict[str, int]:
         """Events so far, kept, and the limit of what is kept."""
-        return {"events": self.count, "kept": min(self.count, EVENTS_KEPT), "kept_limit": EVENTS_KEPT}
+        limit = len(self.arena.rows("events"))
+        return {"events": self.count, "kept": min(self.count, limit), "kept_limit": limit}
 
 
 class TradeTape(MarketReader):

@@ -17,8 +17,10 @@ from engine.core.types import Instrument, StormKind
 from engine.frame import (
     AgentView,
     AlertView,
+    FeedView,
     Frame,
     HostView,
+    JumpView,
     Kpis,
     LevelView,
     MarkerView,
@@ -28,6 +30,7 @@ from engine.frame import (
     SeriesView,
     StageView,
     StormView,
+    SymbolView,
     TargetView,
     TradeView,
     VerdictView,
@@ -36,6 +39,41 @@ from engine.frame import (
 ACME = Instrument("ACME", Decimal("0.01"), Decimal("1"), "USD", 100)
 BTC = Instrument("BTCUSDT", Decimal("0.01"), Decimal("0.00001"), "USDT", 10_000)
 STORM_NAMES = ("phantom", "cancel", "ignition", "crash", "latarb")
+
+
+DAY = (9 * 3600 + 30 * 60) * NS_PER_S
+"""09:30 of a day without a date."""
+AUGUST_8 = 1_723_125_600 * NS_PER_S
+"""2024-08-08 14:00:00 UTC."""
+
+
+def feed_view(
+    *,
+    epoch_ns: int = DAY,
+    status: str = "market hours · trading",
+    halted: str | None = None,
+    symbols: int = 3,
+) -> FeedView:
+    """A recorded day of 6.5 hours; its symbols are ACME and S0001 … by activity."""
+    return FeedView(
+        name="day.itch",
+        kind="itch50",
+        epoch_ns=epoch_ns,
+        duration_ns=23_400 * NS_PER_S,
+        updates=1_000,
+        trades=40,
+        gaps=0,
+        dropped=0,
+        divergence_lots=0,
+        divergence_count=0,
+        ended=False,
+        halted=halted,
+        status=status,
+        symbols=(
+            SymbolView("ACME", 90_000),
+            *(SymbolView(f"S{i:04}", 80_000 // i) for i in range(1, symbols)),
+        ),
+    )
 
 
 def wave(step: int, period: int, height: int) -> int:
@@ -65,6 +103,10 @@ class FakeHost:
     orders: list[OrderView] = field(default_factory=list)
     number: int = 1
     queue_full: bool = False
+    feed: FeedView | None = None
+    jump_view: JumpView | None = None
+    state: str | None = None
+    """Other than running or paused."""
     _built: Frame | None = None
 
     # -- calls ---------------------------------------------------------------------------------
@@ -99,6 +141,18 @@ class FakeHost:
     def seek(self, time_ns: int) -> None:
         self.time_ns = time_ns
         self._called("seek", time_ns)
+
+    def jump(self, time_ns: int) -> None:
+        self.jump_view = JumpView(self.time_ns, time_ns)
+        self._called("jump", time_ns)
+
+    def cancel_jump(self) -> None:
+        self.jump_view = None
+        self._called("cancel_jump")
+
+    def pause(self) -> None:
+        self.paused = True
+        self._called("pause")
 
     def start_storm(self, kind: StormKind, severity: float, duration_s: float, seed: int = 0) -> None:
         if not 0 <= severity <= 1:
@@ -236,7 +290,7 @@ class FakeHost:
                 AlertView(2, 44 * NS_PER_S, "warning", "regime is AGGRESSIVE", self.acknowledged),
                 AlertView(3, 71 * NS_PER_S, "critical", "target lost 2.1 % of its equity", self.acknowledged),
             ),
-            feed=None,
+            feed=self.feed,
         )
 
     def _trade(self, i: int, lot: int) -> TradeView:
@@ -310,10 +364,10 @@ class FakeHost:
             )  # fmt: skip
         return HostView(
             mode=self.mode,
-            state="paused" if self.paused else "running",
+            state=self.state or ("paused" if self.paused else "running"),
             speed=self.speed,
             achieved_speed=self.speed if known else None,
-            end_ns=240 * NS_PER_S if self.mode == "replay" else None,
+            end_ns=self._end_ns(),
             stages=stages,
             target=self._target(),
             verdict=VerdictView(
@@ -327,7 +381,13 @@ class FakeHost:
             queue_limit=4_096,
             dropped=0,
             notice=None,
+            jump=self.jump_view,
         )
+
+    def _end_ns(self) -> int | None:
+        if self.feed is not None:
+            return self.feed.duration_ns
+        return 240 * NS_PER_S if self.mode == "replay" else None
 
     def _target(self) -> TargetView:
         if self.empty or self.target_status != "ok":

@@ -13,8 +13,10 @@ from typing import NamedTuple
 import pytest
 
 from desk import cli
+from desk.conversion import progress_bar
 from tests.book.streams import journal_stream
 from tests.feeds.captures import depth, write
+from tests.feeds.itch.days import itch_day
 
 ROOT = Path(__file__).parents[2]
 
@@ -59,7 +61,7 @@ def test_version_is_printed(stormdesk: Stormdesk) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "replay", "verify", "runs", "bot", "digest", "inspect", "doctor", ""]
+    "command", ["run", "replay", "verify", "runs", "bot", "digest", "inspect", "convert", "doctor", ""]
 )
 def test_every_command_has_help(command: str, stormdesk: Stormdesk) -> None:
     outcome = stormdesk(*command.split(), "--help")
@@ -149,6 +151,11 @@ def test_two_processes_with_other_hash_seeds_give_the_same_digests(tmp_path: Pat
         (["run", "--headless", "--for", "5s", "--source", "sample", "--scenario", "minimal"], "--scenario"),
         (["run", "--headless", "--for", "5s", "--target", "ftp://x"], "http"),
         (["verify", "nosuch"], "stormdesk runs"),
+        (["inspect", "nosuch"], "no such file"),
+        (["convert", "nosuch", "a.itch"], "no such file"),
+        (["convert", "nosuch", "a.txt"], "--to"),
+        (["convert", "nosuch", "a.itch", "--for", "5"], "500ms"),
+        (["convert", "mold://nowhere", "a.itch"], "mold://"),
         (["replay", "../../etc"], "stormdesk runs"),
         (["run", "--seed", "-1"], "seed"),
         (["nosuch"], "nosuch"),
@@ -219,3 +226,42 @@ def test_a_run_that_cannot_be_recorded_is_told_with_the_result(stormdesk: Stormd
 def test_doctor_prints_its_findings(stormdesk: Stormdesk) -> None:
     names = {check["name"] for check in json.loads(stormdesk("doctor", "--format", "json").out)}
     assert {"terminal", "colours", "compiled core", "runs"} <= names
+
+
+def test_a_file_is_converted_and_inspected(stormdesk: Stormdesk) -> None:
+    Path("day.itch").write_bytes(itch_day(500, stocks=3).data)
+    converted = stormdesk("convert", "day.itch", "a.events.bin.gz", "--symbol", "B", "--format", "json")
+    assert (converted.code, converted.err) == (0, ""), "a bar is for terminals"
+    result = json.loads(converted.out)
+    assert (result["target"], result["symbol"], result["problem"]) == ("events", "B", None)
+    inspected = json.loads(stormdesk("inspect", "a.events.bin.gz", "--format", "json").out)
+    assert (inspected["packing"], inspected["sha256"]) == ("gzip", result["out_sha256"])
+    assert inspected["events"]["events"] == result["written"]
+    again = stormdesk("convert", "day.itch", "a.events.bin.gz")
+    assert (again.code, "--force" in again.err) == (2, True)
+    assert "written" in stormdesk("convert", "day.itch", "a.events.bin.gz", "--force").out
+
+
+def test_a_run_is_inspected_and_converted_by_its_id(stormdesk: Stormdesk) -> None:
+    result = run(stormdesk, "--for", "2s")
+    run_id = str(result["run"])
+    told = json.loads(stormdesk("inspect", run_id, "--format", "json").out)
+    assert told["run"]["book_digest"] == result["book_digest"]
+    assert "recorded run" in stormdesk("inspect", str(result["path"])).out
+    converted = json.loads(stormdesk("convert", run_id, "a.itch", "--format", "json").out)
+    assert (converted["book_digest"], converted["written"]) == (result["book_digest"], result["events"])
+
+
+def test_what_is_missing_from_a_conversion_is_told_with_exit_1(stormdesk: Stormdesk, tmp_path: Path) -> None:
+    lines = [depth(500, 510, bids=[("99", "1")]), depth(512, 513, at_ms=300), depth(514, 515, at_ms=700)]
+    source = write(tmp_path / "holed.jsonl", lines)
+    outcome = stormdesk("convert", str(source), "a.events.bin")
+    assert outcome.code == 1
+    assert "expected 511, got 512" in outcome.err
+    assert Path("a.events.bin").is_file()
+
+
+def test_the_bar_of_a_long_reading_is_drawn_on_a_terminal_alone(capfd: pytest.CaptureFixture[str]) -> None:
+    with progress_bar("reading") as progress:
+        progress(1, 2)
+    assert capfd.readouterr() == ("", "")

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from desk.actions import Actions
 from desk.commands import VERBS, CommandError, Parsed, complete, parse
-from tests.desk.fake_host import BTC, FakeHost
+from engine.core.clock import NS_PER_S
+from tests.desk.fake_host import AUGUST_8, BTC, FakeHost, feed_view
 
 LIVE = FakeHost().frame()
+RECORDED = FakeHost(feed=feed_view()).frame()
+CAPTURED = FakeHost(feed=feed_view(epoch_ns=AUGUST_8)).frame()
 REPLAY = FakeHost(mode="replay").frame()
 BITCOIN = FakeHost(instrument=BTC).frame()
 
@@ -48,7 +55,12 @@ def test_quantities_are_exact_lots_of_the_instrument() -> None:
         ("speed fast", "fast", "no number"),
         ("speed 5000", "5000", "0.1 to 1000"),
         ("theme pink", "pink", "classic"),
-        ("seek 1m", "seek", "stormdesk replay"),
+        ("goto 1m", "1m", "cannot go back"),
+        ("goto 25:00", "25:00", "no time of day"),
+        ("goto 10:3", "10:3", "no time of day"),
+        ("goto soon", "soon", "soon"),
+        ("source nowhere.itch", "nowhere.itch", "no data file"),
+        ("symbol AAPL", "symbol", "one symbol"),
         ("explode", "explode", "no command"),
         ("cancel x", "x", "no order number"),
     ],
@@ -65,12 +77,63 @@ def test_a_missing_argument_shows_the_usage() -> None:
 
 
 def test_a_replay_seeks_relative_and_absolute() -> None:
-    for line, shown in (("seek 1m30s", "00:01:30"), ("seek +10s", "00:01:33"), ("seek -1h", "00:00:00")):
+    for line, shown in (("goto 1m30s", "00:01:30"), ("goto +10s", "00:01:33"), ("goto -1h", "00:00:00")):
         parsed = parse(line, REPLAY)
         assert parsed is not None
         assert shown in parsed.preview
-    with pytest.raises(CommandError, match="ends at"):
-        parse("seek 1h", REPLAY)
+    with pytest.raises(CommandError, match=r"run goes from 00:00:00\.000 to 00:04:00"):
+        parse("goto 1h", REPLAY)
+
+
+def test_a_time_of_day_is_the_exchanges_where_it_has_a_clock() -> None:
+    asked: list[int] = []
+    for frame, line, shown, session_s in (
+        (RECORDED, "goto 10:30", "10:30:00.000", 3_600),
+        (RECORDED, "goto 10:30:05.250", "10:30:05.250", 3_605.25),
+        (RECORDED, "goto +5m", "09:36:23.400", 383.4),
+        (RECORDED, "goto 90s", "09:31:30.000", 90),
+        (CAPTURED, "goto 14:30", "2024-08-08 14:30:00.000 UTC", 1_800),
+        (LIVE, "goto 00:10", "00:10:00.000", 600),
+    ):
+        parsed = parse(line, frame)
+        assert parsed is not None
+        assert shown in parsed.preview
+        parsed.run(cast(Actions, SimpleNamespace(goto=asked.append)))
+        assert asked[-1] == round(session_s * NS_PER_S)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("goto 16:30", r"from 09:30:00\.000 to 16:00:00\.000"),
+        ("goto 09:00", r"from 09:30:00\.000 to 16:00:00\.000"),
+        ("goto 09:31", r"it is 09:31:23\.400: .*cannot go back"),
+        ("symbol AAPL", r"day\.itch has no AAPL; ACME"),
+        ("symbol ACME", "already"),
+    ],
+)
+def test_what_a_recorded_day_cannot_do_is_said(line: str, says: str) -> None:
+    with pytest.raises(CommandError, match=says):
+        parse(line, RECORDED)
+
+
+def test_a_symbol_and_a_source_are_previewed() -> None:
+    for line, shown in (
+        ("symbol s0002", "S0002 at the same time of day"),
+        ("symbol", "list of symbols"),
+        ("source", "list of sources"),
+        ("source minimal", "minimal"),
+        ("source sample", "spot_btcusdt"),
+    ):
+        parsed = parse(line, RECORDED)
+        assert parsed is not None
+        assert shown in parsed.preview
+
+
+def test_a_replay_keeps_its_source() -> None:
+    for line in ("source", "symbol S0001"):
+        with pytest.raises(CommandError, match="replay plays its own source"):
+            parse(line, REPLAY)
 
 
 def test_completion_walks_through_verb_and_arguments() -> None:
@@ -93,7 +156,7 @@ WORDS = st.lists(st.one_of(st.sampled_from(sorted(VERBS)), st.text(max_size=12))
 
 @given(st.one_of(st.text(max_size=60), WORDS.map(" ".join)))
 def test_any_line_is_a_command_nothing_or_a_clear_error(line: str) -> None:
-    for frame in (LIVE, REPLAY):
+    for frame in (LIVE, REPLAY, RECORDED):
         error = None
         parsed = None
         try:

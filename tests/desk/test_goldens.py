@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from desk.screenshot import Picture, render_desk_async
-from engine.core.clock import NS_PER_MS
+from engine.core.clock import NS_PER_MS, NS_PER_S
 from engine.core.types import StormKind
-from tests.desk.fake_host import BTC, FakeHost
+from engine.frame import JumpView
+from tests.desk.fake_host import AUGUST_8, BTC, FakeHost, feed_view
 
 SIZES = ((80, 24), (120, 40), (160, 48))
 Golden = Callable[[str, str], None]
@@ -57,6 +58,19 @@ def test_a_replay_has_a_transport_and_no_storms(golden: Golden) -> None:
 
 def test_a_command_with_its_preview(golden: Golden) -> None:
     golden("command-120x40.txt", draw(FakeHost(), (120, 40), ":", *"buy 200 100.56").text)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_a_recorded_day_halted_has_its_clock_and_status(size: tuple[int, int], golden: Golden) -> None:
+    host = FakeHost(feed=feed_view(epoch_ns=AUGUST_8, status="market hours · halted LUDP"))
+    golden(f"halted-{size[0]}x{size[1]}.txt", draw(host, size, coach=True).text)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_a_jump_on_its_way_through_an_auction(size: tuple[int, int], golden: Golden) -> None:
+    status = "market hours · paused M · auction: 1,200 paired, imbalance buy 300"
+    host = FakeHost(feed=feed_view(status=status), jump_view=JumpView(0, 200 * NS_PER_S))
+    golden(f"jump-{size[0]}x{size[1]}.txt", draw(host, size).text)
 
 
 def test_help_from_the_tables(golden: Golden) -> None:

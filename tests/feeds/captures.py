@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import Any
 
 from engine.core.rng import Stream
 from engine.core.types import Side
-from engine.feeds.binance import CaptureDecoder
-from engine.feeds.files import Line
+from engine.feeds.capture_reader import CaptureReader
+from engine.feeds.captures import read_messages
 from engine.feeds.records import DepthUpdate
 
 EPOCH_NS = 1_723_161_253_000_000_000
@@ -71,13 +72,13 @@ def quote(update_id: int, bid: tuple[str, str], ask: tuple[str, str], *, at_ms: 
     return line({"stream": "btcusdt@bookTicker", "data": data}, at_ms=at_ms)
 
 
-def decode(*lines: bytes) -> CaptureDecoder:
-    """A decoder that has taken these lines; its table is settled when it holds something."""
-    decoder = CaptureDecoder("test")
-    decoder.decode(Line(number, number * 1000, text, True) for number, text in enumerate(lines, 1))
-    if decoder.table:
-        decoder.table.settle()
-    return decoder
+def decode(*lines: bytes) -> CaptureReader:
+    """A reader that has taken these lines of Binance; its table is settled when it holds something."""
+    reader = CaptureReader("binance")
+    reader.read(read_messages(Path("test"), io.BytesIO(b"".join(text + b"\n" for text in lines))))
+    if reader.records.table:
+        reader.records.table.settle()
+    return reader
 
 
 def write(path: Path, lines: Iterable[bytes], *, packed: bool = False) -> Path:

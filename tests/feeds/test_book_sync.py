@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from engine.core.errors import FeedGap
 from engine.feeds import book_sync
-from engine.feeds.binance import SPOT, USDM
-from engine.feeds.book_sync import BookSync, SequenceGap, SyncState, sequence_gaps
+from engine.feeds.book_sync import SPOT, USDM, BookSync, SequenceGap, SyncState, sequence_gaps
 from engine.feeds.records import DepthUpdate
 from tests.feeds.captures import update
 

@@ -5,68 +5,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.feeds.decimals import MAX_MEMO, FixedPoint, parse_fixed, step_exponent, step_size
+from engine.feeds import decimals
+from engine.feeds.decimals import FixedColumn, step_exponent
 from engine.feeds.drops import DropReason
+from engine.feeds.venues.numbers import Refused
 
 
-@given(st.decimals(min_value=0, max_value=9 * 10**10, places=8))
-def test_a_decimal_text_becomes_exactly_its_value_in_1e_8(value: Decimal) -> None:
-    assert Decimal(parse_fixed(f"{value:f}")).scaleb(-8) == value
+def numbers(*texts: str) -> list[Decimal]:
+    return [Decimal(text) for text in texts]
 
 
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("61837.63000000", 6_183_763_000_000),
-        ("0.00000001", 1),
-        ("1", 100_000_000),
-        ("1.5", 150_000_000),
-        ("007.10", 710_000_000),
-        ("0.000000010000", 1),
-        ("92233720368.54775807", 2**63 - 1),
-    ],
-)
-def test_decimals_are_exact_however_they_are_written(text: str, value: int) -> None:
-    assert parse_fixed(text) == value
+def values(column: FixedColumn, step: Decimal) -> list[Decimal]:
+    return [steps * step for steps in column.values]
 
 
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("NaN", DropReason.BAD_NUMBER),
-        ("Infinity", DropReason.BAD_NUMBER),
-        ("1e5", DropReason.BAD_NUMBER),
-        ("", DropReason.BAD_NUMBER),
-        (".5", DropReason.BAD_NUMBER),
-        ("5.", DropReason.BAD_NUMBER),
-        ("1_000", DropReason.BAD_NUMBER),
-        (" 1", DropReason.BAD_NUMBER),
-        ("+1", DropReason.BAD_NUMBER),
-        ("1.2.3", DropReason.BAD_NUMBER),
-        ("١٢", DropReason.BAD_NUMBER),
-        ("9" * 5000, DropReason.BAD_NUMBER),
-        ("-1.0", DropReason.NEGATIVE),
-        ("0.000000001", DropReason.OFF_GRID),
-        ("92233720368.54775808", DropReason.OUT_OF_RANGE),
-        ("0.00000000", DropReason.NOT_POSITIVE),
-    ],
-)
-def test_what_is_not_a_plain_decimal_is_refused_with_its_reason(text: str, reason: DropReason) -> None:
-    value = parse_fixed(text)
-    assert value <= 0
-    assert FixedPoint.refusal(value) is reason
-
-
-@given(st.text(max_size=50))
-def test_no_text_makes_the_parser_raise(text: str) -> None:
-    assert -4 <= parse_fixed(text) < 2**63
-
-
-def test_the_memory_of_texts_is_bounded() -> None:
-    fixed = FixedPoint()
-    for number in range(MAX_MEMO + 10):
-        assert fixed[str(number)] == number * 10**8
-    assert len(fixed) == 10
+@given(st.lists(st.lists(st.decimals(0, 10**6, places=9), max_size=5), max_size=10))
+def test_every_number_is_a_whole_number_of_steps_and_comes_back_exactly(batches: list[list[Decimal]]) -> None:
+    column = FixedColumn()
+    for batch in batches:
+        column.extend(batch)
+    step = column.settle()
+    assert values(column, step) == [number for batch in batches for number in batch]
+    assert step <= 1
 
 
 @pytest.mark.parametrize(
@@ -77,8 +37,72 @@ def test_the_memory_of_texts_is_bounded() -> None:
         (["100", "200.0"], "1"),
         (["0.00000001", "5"], "0.00000001"),
         (["0.00", "0.5"], "0.1"),
+        (["1E+3", "2000"], "1"),
+        (["0.000000000001", "3"], "1E-12"),
+        ([], "1"),
     ],
 )
 def test_the_step_is_the_finest_power_of_ten_that_occurs(texts: list[str], step: str) -> None:
-    values = np.array([parse_fixed(text) for text in texts], dtype=np.int64)
-    assert step_size(step_exponent(values)) == Decimal(step)
+    column = FixedColumn()
+    column.extend(numbers(*texts))
+    assert column.settle() == Decimal(step)
+    assert values(column, Decimal(step)) == numbers(*texts)
+
+
+def test_a_finer_number_in_the_middle_refines_all_before_it() -> None:
+    column = FixedColumn()
+    column.extend(numbers("5", "7.5"))
+    column.extend(numbers("1", "0.0000000001", "2"))
+    assert values(column, column.settle()) == numbers("5", "7.5", "1", "0.0000000001", "2")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("9223372036854775808", DropReason.OUT_OF_RANGE),
+        ("1E+25", DropReason.OUT_OF_RANGE),
+        ("0.0000000000000000001", DropReason.OFF_GRID),
+        ("1.23456789012345678901", DropReason.OFF_GRID),
+    ],
+)
+def test_what_does_not_fit_63_bits_is_refused(text: str, reason: DropReason) -> None:
+    column = FixedColumn()
+    column.extend(numbers("5"))
+    with pytest.raises(Refused) as raised:
+        column.extend(numbers(text))
+    assert raised.value.reason is reason
+    column.truncate(1)
+    assert values(column, column.settle()) == numbers("5")
+
+
+def test_a_number_that_is_too_fine_beside_a_large_one_is_refused() -> None:
+    column = FixedColumn()
+    column.extend(numbers("90000000000"))
+    column.extend(numbers("0.00000001"))
+    with pytest.raises(Refused) as raised:
+        column.extend(numbers("0.0000000001"))
+    assert raised.value.reason is DropReason.OFF_GRID
+    assert column.settle() == Decimal("0.00000001")
+
+
+def test_a_large_number_fits_on_a_coarse_grid() -> None:
+    """Meme coins: sizes beyond what fits at 1e-8."""
+    column = FixedColumn()
+    column.extend(numbers("999999999999999.00000000"))
+    assert column.settle() == 1
+    assert list(column.values) == [999999999999999]
+
+
+def test_the_memory_of_numbers_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decimals, "MAX_MEMO", 10)
+    column = FixedColumn()
+    expected = [Decimal(number) for number in range(35)]
+    column.extend(expected)
+    assert column.statistics() == {"numbers": 5, "numbers_limit": 10}
+    assert values(column, column.settle()) == expected
+
+
+def test_the_exponent_of_the_step_divides_everything() -> None:
+    assert step_exponent(np.array([100, 2500], np.int64), 8) == 2
+    assert step_exponent(np.array([100, 2500], np.int64), 1) == 1
+    assert step_exponent(np.array([0], np.int64), 3) == 3

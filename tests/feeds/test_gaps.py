@@ -159,7 +159,7 @@ def test_trades_that_are_left_out_on_purpose_leave_no_hole() -> None:
     decoder = decode(
         trade(5), trade(6, X="INSURANCE_FUND"), trade(7, X="NA"), trade(8), trade(9, s="OTHER"), trade(9)
     )
-    ticks = [record for record in decoder.table.records() if isinstance(record, TradeTick)]
+    ticks = [record for record in decoder.records.table.records() if isinstance(record, TradeTick)]
     assert [(tick.previous_id, tick.trade_id) for tick in ticks] == [(4, 5), (7, 8), (8, 9)]
     assert list(trade_gaps(ticks)) == []
 

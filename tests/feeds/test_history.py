@@ -9,7 +9,7 @@ import pytest
 from engine.book.digest import book_digest
 from engine.core.clock import NS_PER_S
 from engine.core.types import Account, Command, CommandKind, Side, StormKind, TimeInForce
-from engine.feeds.history import HistoryPlayer
+from engine.feeds.level_player import LevelPlayer
 from engine.feeds.records import DepthUpdate
 from engine.feeds.source import sample_path
 from engine.inputs import storm_command
@@ -45,7 +45,7 @@ def follow(path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int, int]:
     one kept by plain dictionaries, crossed books)."""
     plain: tuple[dict[int, int], dict[int, int]] = ({}, {})
     seen = equal = crossed = 0
-    original = HistoryPlayer._reconcile
+    original = LevelPlayer._reconcile
 
     def take(update: DepthUpdate) -> None:
         for side, stated in ((0, update.bids), (1, update.asks)):
@@ -56,13 +56,13 @@ def follow(path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int, int]:
                 if not qty:
                     del plain[side][price]
 
-    original_changed = HistoryPlayer._changed_levels
+    original_changed = LevelPlayer._changed_levels
 
-    def changed(player: HistoryPlayer, update: DepthUpdate) -> list[tuple[int, int]]:
+    def changed(player: LevelPlayer, update: DepthUpdate) -> list[tuple[int, int]]:
         take(update)
         return original_changed(player, update)
 
-    def reconcile(player: HistoryPlayer, levels: list[tuple[int, int]]) -> None:
+    def reconcile(player: LevelPlayer, levels: list[tuple[int, int]]) -> None:
         nonlocal seen, equal, crossed
         original(player, levels)
         seen += 1
@@ -74,8 +74,8 @@ def follow(path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int, int]:
             equal += (player.exchange.best_bid, player.exchange.best_ask) == best
         crossed += player.exchange.book.crossed
 
-    monkeypatch.setattr(HistoryPlayer, "_changed_levels", changed)
-    monkeypatch.setattr(HistoryPlayer, "_reconcile", reconcile)
+    monkeypatch.setattr(LevelPlayer, "_changed_levels", changed)
+    monkeypatch.setattr(LevelPlayer, "_reconcile", reconcile)
     session = open_session(path)
     assert session.end_ns is not None
     session.advance(session.end_ns)

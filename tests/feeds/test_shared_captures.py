@@ -83,9 +83,11 @@ def test_the_captured_book_equals_the_exchange_quotes(facts: CaptureFacts, name:
         assert agreement.equal == agreement.comparable
 
 
-def test_another_exchange_is_unknown() -> None:
+def test_another_exchange_is_told_by_its_messages() -> None:
     inspection = inspected(FOLDER / "hyperliquid_btcusd_20250126.jsonl.gz")
-    assert inspection.format is FileFormat.UNKNOWN
+    assert inspection.format is FileFormat.VENUE
+    assert inspection.venue is not None
+    assert (inspection.venue.venue, inspection.problem) == ("hyperliquid", None)
 
 
 @pytest.mark.parametrize(

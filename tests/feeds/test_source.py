@@ -8,7 +8,7 @@ import pytest
 
 from engine.core.errors import DataError, UsageError
 from engine.feeds import files
-from engine.feeds.binance import SPOT, USDM
+from engine.feeds.book_sync import SPOT, USDM
 from engine.feeds.records import QuoteTick
 from engine.feeds.source import open_source
 from tests.feeds.captures import EPOCH_NS, MadeMarket, depth, quote, snapshot, trade, write
@@ -140,10 +140,10 @@ def test_a_file_without_a_record_says_what_is_in_it(tmp_path: Path) -> None:
 def test_a_cut_off_or_damaged_gzip_file_is_refused(capture: Path) -> None:
     data = capture.read_bytes()
     capture.write_bytes(data[: len(data) // 2])
-    with pytest.raises(DataError, match="damaged gzip"):
+    with pytest.raises(DataError, match="damaged"):
         open_source(capture)
     capture.write_bytes(data[:200] + bytes(20) + data[220:])
-    with pytest.raises(DataError, match="damaged gzip"):
+    with pytest.raises(DataError, match="damaged"):
         open_source(capture)
 
 

@@ -17,12 +17,21 @@ from engine.arena.memory import Arena
 from engine.book.books import RowArray
 from engine.book.rows import FeedRow
 from engine.core.types import EventType
-from engine.feeds.itch.kernels import Decoder, Note, Rule, Stock, decode_messages
+from engine.feeds.itch.kernels import (
+    NOTED,
+    UNUSUAL,
+    Decoder,
+    Note,
+    Rule,
+    Stock,
+    count_stocks,
+    decode_messages,
+)
 from engine.feeds.itch.messages import MESSAGES, ItchMessage, read_message
 
 __all__ = ["ROWS_A_CALL", "Decoded", "ItchDecoder", "Noted"]
 
-ROWS_A_CALL = 4_096
+ROWS_A_CALL = 8_192
 """Rows of one call: few enough to stay in the processor's cache until the books have seen them."""
 NOTES_A_CALL = 1_024
 LOCATES = 1 << 16
@@ -40,7 +49,7 @@ _EVENT_TYPES = {
     "Q": EventType.PRINT,
 }
 """What the first row of a message is; every other type is a typed record."""
-_NEEDS_MORE = "UCXQ"
+_UNUSUAL = "UCXQ"
 _STOCK_AT = 24
 
 
@@ -68,8 +77,8 @@ class Decoded(NamedTuple):
 class ItchDecoder:
     """Decodes frames of a two-byte length and a message.
 
-    Input    decode, then notes
-    Counts   by_letter unknown_type wrong_length
+    Input    decode, then notes and count_stocks
+    Counts   by_letter unknown_type wrong_length stocks
     """
 
     def __init__(self, rows_a_call: int = ROWS_A_CALL) -> None:
@@ -77,8 +86,11 @@ class ItchDecoder:
         self._row = self._arena.new("decoder", Decoder)[0]
         self._row.rules = self._arena.new("rules", Rule, 256)
         self._row.stocks = self._arena.new("stocks", Stock, LOCATES)
-        self._rows = self._arena.new("rows", FeedRow, rows_a_call)
-        self._notes = self._arena.new("notes", Note, NOTES_A_CALL)
+        rows = self._arena.new("rows", FeedRow, rows_a_call)
+        notes = self._arena.new("notes", Note, NOTES_A_CALL)
+        self._room = rows.address, rows.length, notes.address, notes.length
+        self._rows = self._arena.rows("rows")
+        self._state = self._arena.rows("decoder")[["rows", "notes", "first_damage"]]
         for letter, kind in MESSAGES.items():
             _fill_rule(self._row.rules[ord(letter)], letter, kind)
 
@@ -87,24 +99,13 @@ class ItchDecoder:
         assert octets.dtype == np.uint8
         assert octets.flags.c_contiguous
         assert 0 <= start <= stop <= len(octets)
-        rows, notes = self._rows, self._notes
-        end = live(decode_messages)(
-            self._row.address,
-            octets.ctypes.data,
-            start,
-            stop,
-            rows.address,
-            rows.length,
-            notes.address,
-            notes.length,
-        )
-        damage = self._row.first_damage
-        return Decoded(
-            end,
-            self._arena.rows("rows")[: self._row.rows],
-            self._row.notes,
-            None if damage < 0 else damage,
-        )
+        end = live(decode_messages)(self._row.address, octets.ctypes.data, start, stop, *self._room)
+        rows, notes, damage = self._state[0].item()
+        return Decoded(end, self._rows[:rows], notes, None if damage < 0 else damage)
+
+    def count_stocks(self, octets: npt.NDArray[np.uint8], start: int, end: int) -> None:
+        """Adds what a call of `decode` has passed to `stocks`: from its `start` to its `end`."""
+        live(count_stocks)(self._row.address, octets.ctypes.data, start, end)
 
     def notes(self, octets: npt.NDArray[np.uint8], letters: str | None = None) -> Iterator[Noted]:
         """The last call's messages that are not rows, read from the same bytes: all, or of these types."""
@@ -122,13 +123,14 @@ class ItchDecoder:
         return {letter: count for letter in MESSAGES if (count := int(counts[ord(letter)]))}
 
     def stocks(self) -> dict[int, tuple[str, int]]:
-        """Name, as far as orders told it, and rows so far of each stock that has any, by locate code."""
+        """Name, as far as orders told it, and messages of each stock that was counted, by locate code."""
         table = self._arena.rows("stocks")
-        busy = np.flatnonzero(table["rows"])
+        busy = np.flatnonzero(table["messages"])
         names = table["name"][busy].astype(">i8").tobytes().decode("latin-1")
+        messages = table["messages"][busy].tolist()
         return {
-            locate: (names[8 * at : 8 * at + 8].strip("\0 "), rows)
-            for at, (locate, rows) in enumerate(zip(busy.tolist(), table["rows"][busy].tolist(), strict=True))
+            locate: (names[8 * at : 8 * at + 8].strip("\0 "), messages[at])
+            for at, locate in enumerate(busy.tolist())
         }
 
     @property
@@ -146,15 +148,14 @@ def _fill_rule(rule: Rule, letter: str, kind: type[ItchMessage]) -> None:
     """The side of P has been "B" whatever the trade since 2014: it is not read."""
     offsets = {field.name: field.offset for field in kind.fields}
     rule.length = kind.size
+    rule.more = NOTED
     if letter not in _EVENT_TYPES:
         return
-    rule.event_type = int(_EVENT_TYPES[letter])
+    rule.more = UNUSUAL if letter in _UNUSUAL else 0
+    rule.kind = int(_EVENT_TYPES[letter]) << 32 | ord(letter) << 48
     rule.order_id_at = offsets.get("order_id", 0)
-    has_qty = "shares" in offsets and letter != "U"
-    has_price = "price" in offsets and letter != "U"
-    rule.qty_at = offsets["shares"] if has_qty else 0
-    rule.price_at = offsets["price"] if has_price else 0
     rule.side_at = 0 if letter == "P" else offsets.get("side", 0)
-    rule.masks = (
-        has_qty + 2 * has_price + 4 * (letter in _NEEDS_MORE) + 8 * (offsets.get("stock") == _STOCK_AT)
-    )
+    rule.names_stock = offsets.get("stock") == _STOCK_AT
+    if letter != "U":  # whose quantity and price are those of its second row
+        rule.qty_at, rule.qty_mask = offsets.get("shares", 0), -("shares" in offsets)
+        rule.price_at, rule.price_mask = offsets.get("price", 0), -("price" in offsets)

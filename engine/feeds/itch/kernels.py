@@ -13,15 +13,16 @@ from __future__ import annotations
 from engine.arena.functions import entry, inlined
 from engine.arena.layout import Byte, Record, Table, Word
 from engine.arena.leaves import big_half, big_short, big_word
-from engine.book.rows import REPLACING, UNPRINTED, FeedRow
-from engine.core.types import NO_SIDE, EventType
+from engine.book.rows import REPLACING, UNPRINTED
+from engine.core.types import EVENT_BYTES, NO_SIDE, EventType
 
-__all__ = ["Decoder", "Note", "Octet", "Rule", "Stock", "decode_messages"]
+__all__ = ["NOTED", "UNUSUAL", "Decoder", "Note", "Octet", "Rule", "Stock", "count_stocks", "decode_messages"]
 
 _FRAME = 2
 """Bytes of the length before a message."""
 _TIME_MASK = (1 << 48) - 1
-_NEEDS_MORE, _NAMES_STOCK = 4, 8
+NOTED, UNUSUAL = 1, 2
+"""Of Rule.more: the message is noted by its place, not decoded; or it needs `_read_more`."""
 _STOCK_AT = 24
 """Where the messages that become rows name their stock, if they do (Q elsewhere: it is passed over)."""
 _ADD = int(EventType.ADD)
@@ -35,22 +36,38 @@ class Octet(Record, itemsize=1):
     value: Byte
 
 
-class Rule(Record):
-    """How a message of one type is read: 64 bytes, a cache line. Offsets count from the message's type."""
+class Rule(Record, itemsize=64):
+    """How a message of one type is read: a cache line. Offsets count from the message's type."""
 
     length: Word
     """Of the message; 0 = there is no such type."""
-    event_type: Word
-    """0 = noted, not decoded."""
-    order_id_at: Word
-    qty_at: Word
-    price_at: Word
-    masks: Word
-    """Bit 0: it has a quantity; bit 1: a price; bit 2: it needs more than the table says; bit 3: it names
-    its stock."""
-    side_at: Word
+    kind: Word
+    """The last word of its row but for stock and side: event type and letter at their places."""
+    qty_mask: Word
+    """-1 where the message has a quantity, else 0."""
+    price_mask: Word
+    """The same of a price."""
     count: Word
     """Messages of this type so far."""
+    order_id_at: Byte
+    qty_at: Byte
+    price_at: Byte
+    side_at: Byte
+    more: Byte
+    """What the rule cannot say: NOTED or UNUSUAL."""
+    names_stock: Byte
+    """1 where the message names its stock, at _STOCK_AT."""
+
+
+class Row(Record, itemsize=EVENT_BYTES):
+    """A FeedRow as the decoder writes it: its small fields in one word."""
+
+    ts: Word
+    price: Word
+    qty: Word
+    order_id: Word
+    last: Word
+    """instrument_id, event_type << 32, side << 40, letter << 48, flags << 56."""
 
 
 class Note(Record):
@@ -68,8 +85,8 @@ class Stock(Record):
 
     name: Word
     """Its eight characters as a big-endian word, from the first order that names it; 0 = none yet."""
-    rows: Word
-    """Rows of it so far."""
+    messages: Word
+    """About its orders and trades."""
 
 
 class Decoder(Record):
@@ -106,7 +123,7 @@ def decode_messages(
     decoder = Decoder.at(decoder_address)
     rules = decoder.rules
     octets = Octet.table(octets_address, stop)
-    rows = FeedRow.table(rows_address, row_room)
+    rows = Row.table(rows_address, row_room)
     notes = Note.table(notes_address, note_room)
     used = 0
     noted = 0
@@ -129,64 +146,73 @@ def decode_messages(
                 decoder.wrong_length += 1
             continue
         rule.count += 1
-        if rule.event_type == 0:
+        if rule.more == NOTED:
             note = notes[noted]
             note.place = body
             note.length = length
             note.row = used
             noted += 1
             continue
-        row = rows[used]
-        _read_row(octets, body, rule, row)
+        _read_row(octets, body, rule, rows[used])
         used += 1
-        stock = decoder.stocks[row.instrument_id]
-        stock.rows += 1
-        if rule.masks & _NAMES_STOCK != 0:
-            if stock.name == 0:
-                stock.name = big_word(octets, body + _STOCK_AT)
-        elif rule.masks & _NEEDS_MORE != 0:
-            used += _read_more(octets, body, row, rows[used])
+        if rule.more == UNUSUAL:
+            used += _read_more(octets, body, rows[used - 1], rows[used])
     decoder.rows = used
     decoder.notes = noted
     return at
 
 
+@entry
+def count_stocks(decoder_address: int, octets_address: int, start: int, stop: int) -> int:
+    """Counts the messages about orders and trades in octets[start:stop] by stock, and takes the names that
+    orders tell. The bytes are whole frames that `decode_messages` has seen. Returns `stop`."""
+    decoder = Decoder.at(decoder_address)
+    octets = Octet.table(octets_address, stop)
+    at = start
+    while at < stop:
+        length = big_short(octets, at)
+        body = at + _FRAME
+        at = body + length
+        if length == 0:
+            continue
+        rule = decoder.rules[octets[body].value]
+        if length == rule.length and rule.more != NOTED:
+            stock = decoder.stocks[big_short(octets, body + 1)]
+            stock.messages += 1
+            if stock.name == 0 and rule.names_stock != 0:
+                stock.name = big_word(octets, body + _STOCK_AT)
+    return stop
+
+
 @inlined
-def _read_row(octets: Table[Octet], body: int, rule: Rule, row: FeedRow) -> None:
-    letter = octets[body].value
-    side = octets[body + rule.side_at].value
+def _read_row(octets: Table[Octet], body: int, rule: Rule, row: Row) -> None:
+    letter = octets[body + rule.side_at].value
     row.ts = big_word(octets, body + 3) & _TIME_MASK
-    row.price = big_half(octets, body + rule.price_at) & -((rule.masks >> 1) & 1)
-    row.qty = big_half(octets, body + rule.qty_at) & -(rule.masks & 1)
+    row.price = big_half(octets, body + rule.price_at) & rule.price_mask
+    row.qty = big_half(octets, body + rule.qty_at) & rule.qty_mask
     row.order_id = big_word(octets, body + rule.order_id_at)
-    row.instrument_id = big_short(octets, body + 1)
-    row.event_type = rule.event_type
-    row.side = NO_SIDE - 2 * int(side == _B) - int(side == _S)
-    row.letter = letter
-    row.flags = 0
+    side = NO_SIDE - 2 * int(letter == _B) - int(letter == _S)
+    row.last = big_short(octets, body + 1) | rule.kind | side << 40
 
 
 @inlined
-def _read_more(octets: Table[Octet], body: int, row: FeedRow, next_row: FeedRow) -> int:
+def _read_more(octets: Table[Octet], body: int, row: Row, next_row: Row) -> int:
     """What the rules cannot say of U, C, X and Q. Returns how many rows were added."""
-    if row.letter == _U:
+    letter = octets[body].value
+    if letter == _U:
         next_row.ts = row.ts
         next_row.price = big_half(octets, body + 31)
         next_row.qty = big_half(octets, body + 27)
         next_row.order_id = big_word(octets, body + 19)
-        next_row.instrument_id = row.instrument_id
-        next_row.event_type = _ADD
-        next_row.side = NO_SIDE
-        next_row.letter = _U
-        next_row.flags = REPLACING
+        next_row.last = (row.last & ~(255 << 32)) | _ADD << 32 | REPLACING << 56
         return 1
-    if row.letter == _C:
+    if letter == _C:
         if octets[body + 31].value == _N:
-            row.flags = UNPRINTED
-    elif row.letter == _X:
-        if row.qty == 0:
-            row.event_type = _NOTHING  # in an event, no quantity means the whole order
-    elif row.letter == _Q:
+            row.last |= UNPRINTED << 56
+    elif letter == _X:
+        if row.qty == 0:  # in an event, no quantity means the whole order
+            row.last = (row.last & ~(255 << 32)) | _NOTHING << 32
+    elif letter == _Q:
         row.qty = big_word(octets, body + 11)
         row.order_id = 0
     return 0

@@ -36,7 +36,8 @@ class ItchStream:
     Counts   decoder (by type, by stock), damage, cut_off_bytes, bytes_read
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, *, by_stock: bool = False) -> None:
+        """`by_stock`: count the messages of each stock, for `decoder.stocks`."""
         self.decoder = ItchDecoder()
         self.first_damage: int | None = None
         """Offset of the first frame that was not understood."""
@@ -44,6 +45,7 @@ class ItchStream:
         """Of an unfinished frame at the end."""
         self.bytes_read = 0
         self._stream = stream
+        self._by_stock = by_stock
 
     def __iter__(self) -> Iterator[ItchPart]:
         octets = np.empty(BUFFER_BYTES, np.uint8)
@@ -59,6 +61,8 @@ class ItchStream:
                     self.first_damage = offset + part.first_damage
                 if part.end == start:
                     break
+                if self._by_stock:
+                    self.decoder.count_stocks(octets, start, part.end)
                 yield ItchPart(part, octets, offset)
                 start = part.end
             if not got:

@@ -12,6 +12,7 @@ book of the same digest after every event.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -65,12 +66,15 @@ class _Resting(NamedTuple):
 class ItchWriter:
     """Turns events into messages; it follows the orders, because ITCH says of a change what is taken away.
 
-    Messages   opening, messages_of, closing
+    Messages   opening, standing, messages_of, message_of, closing
     State      order_count, match_number
     """
 
-    def __init__(self, instrument: Instrument) -> None:
-        """Raises UsageError for an instrument whose ticks ITCH's four decimals cannot hold."""
+    def __init__(self, instrument: Instrument, *, locate: int = LOCATE, opens_ns: int = OPEN_NS) -> None:
+        """`locate` is the stock's number, `opens_ns` what the messages' clock says at time 0.
+
+        Raises UsageError for an instrument whose ticks ITCH's four decimals cannot hold.
+        """
         tick = instrument.tick_size * Decimal(10) ** PRICE_DECIMALS
         if tick != int(tick):
             raise UsageError(
@@ -81,8 +85,10 @@ class ItchWriter:
             "".join(char for char in instrument.symbol if char.isalnum() or char in ".-")[:8] or "SIM"
         )
         self._tick = int(tick)
+        self._locate = locate
+        self._opens_ns = opens_ns
         self._orders: dict[int, _Resting] = {}
-        self._next_reference = 1 << 62
+        self._next_reference = (1 << 62) + (locate << 40)
         self.match_number = 0
 
     @property
@@ -96,12 +102,17 @@ class ItchWriter:
         return _written(
             SystemEvent(0, 0, at, "O"),
             StockDirectory(
-                LOCATE, 0, at, self.stock, "Q", "N", 1, "N", "C", "Z", "T", "N", "N", "1", "N", 0, "N"
+                self._locate, 0, at, self.stock, "Q", "N", 1, "N", "C", "Z", "T", "N", "N", "1", "N", 0, "N"
             ),
-            TradingAction(LOCATE, 0, at, self.stock, "T", "", ""),
+            TradingAction(self._locate, 0, at, self.stock, "T", "", ""),
             SystemEvent(0, 0, at, "S"),
             SystemEvent(0, 0, at, "Q"),
         )
+
+    def standing(self, time_ns: int, orders: Iterable[tuple[int, int, int, int]]) -> list[bytes]:
+        """The orders that rest already, as (order id, side, price in ticks, lots), in the order of their
+        places: publishing may begin in the middle of a session."""
+        return [write_message(self._add(time_ns, price, lots, i, side)) for i, side, price, lots in orders]
 
     def closing(self, time_ns: int) -> list[bytes]:
         """The messages with which it ends."""
@@ -114,12 +125,15 @@ class ItchWriter:
         Raises DataError for what ITCH cannot say: prices or quantities of more than 32 bits, times beyond
         48 bits.
         """
-        messages: list[bytes] = []
-        for ts, price, qty, order_id, _, kind, side in events.tolist():
-            message = self._message(kind, ts, price, qty, order_id, side)
-            if message is not None:
-                messages.append(write_message(message))
-        return messages
+        rows = events.tolist()
+        return [message for row in rows if (message := self.message_of(row)) is not None]
+
+    def message_of(self, row: tuple[int, int, int, int, int, int, int]) -> bytes | None:
+        """The message of one event, given by its fields in the order of EVENT_DTYPE; None where it changes
+        nothing. Raises DataError as `messages_of` does."""
+        ts, price, qty, order_id, _, kind, side = row
+        message = self._message(kind, ts, price, qty, order_id, side)
+        return None if message is None else write_message(message)
 
     def _message(
         self, kind: int, ts: int, price: int, qty: int, order_id: int, side: int
@@ -129,7 +143,7 @@ class ItchWriter:
         if kind == _PRINT:
             self.match_number += 1
             at, shares, match = self._clock(ts), _shares(qty), self.match_number
-            return TradeMessage(LOCATE, 0, at, 0, "B", shares, self.stock, self._price(price), match)
+            return TradeMessage(self._locate, 0, at, 0, "B", shares, self.stock, self._price(price), match)
         known = self._orders.get(order_id)
         if known is None:
             return self._add(ts, price, qty, order_id, side) if kind == _MODIFY else None
@@ -144,7 +158,7 @@ class ItchWriter:
         order = _Resting(reference, side, self._price(price), _shares(qty))
         self._orders[order_id] = order
         at = self._clock(ts)
-        return AddOrder(LOCATE, 0, at, reference, _SIDES[side], order.shares, self.stock, order.price)
+        return AddOrder(self._locate, 0, at, reference, _SIDES[side], order.shares, self.stock, order.price)
 
     def _reduce(
         self, ts: int, qty: int, order_id: int, known: _Resting, *, trades: bool
@@ -159,20 +173,20 @@ class ItchWriter:
             self._orders[order_id] = known._replace(shares=known.shares - shares)
         if trades:
             self.match_number += 1
-            return OrderExecuted(LOCATE, 0, at, known.reference, shares, self.match_number)
+            return OrderExecuted(self._locate, 0, at, known.reference, shares, self.match_number)
         if shares == known.shares:
-            return OrderDelete(LOCATE, 0, at, known.reference)
-        return OrderCancel(LOCATE, 0, at, known.reference, shares)
+            return OrderDelete(self._locate, 0, at, known.reference)
+        return OrderCancel(self._locate, 0, at, known.reference, shares)
 
     def _modify(self, ts: int, price: int, qty: int, order_id: int, known: _Resting) -> ItchMessage | None:
         at, price4, shares = self._clock(ts), self._price(price), _shares(qty)
         if price4 == known.price and shares <= known.shares:
             self._orders[order_id] = known._replace(shares=shares)
             gone = known.shares - shares
-            return OrderCancel(LOCATE, 0, at, known.reference, gone) if gone else None
+            return OrderCancel(self._locate, 0, at, known.reference, gone) if gone else None
         reference = self._new_reference()
         self._orders[order_id] = _Resting(reference, known.side, price4, shares)
-        return OrderReplace(LOCATE, 0, at, known.reference, reference, shares, price4)
+        return OrderReplace(self._locate, 0, at, known.reference, reference, shares, price4)
 
     def _new_reference(self) -> int:
         """Never one that an order of the market has as its id."""
@@ -189,9 +203,9 @@ class ItchWriter:
         return price
 
     def _clock(self, time_ns: int) -> int:
-        if OPEN_NS + time_ns > _MAX_TIME_NS:
+        if self._opens_ns + time_ns > _MAX_TIME_NS:
             raise DataError("ITCH: a session cannot be published beyond 68 hours: its clock has 48 bits")
-        return OPEN_NS + time_ns
+        return self._opens_ns + time_ns
 
 
 def _shares(qty_lots: int) -> int:

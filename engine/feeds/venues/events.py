@@ -35,6 +35,9 @@ class Trade(NamedTuple):
     """BID: a buyer took asks. None: the venue does not say."""
     trade_id: str | None
     """Unique within the symbol; None where there is none."""
+    previous_id: int | None = None
+    """Only where ids of a symbol are integers that count up by one: the id of the trade before it in the
+    stream, also of one that was left out on purpose; `trade_id - 1` unless one is missing."""
 
 
 class Quote(NamedTuple):
@@ -63,6 +66,24 @@ class BookL2(NamedTuple):
     """The update that the snapshot contains last; None where the venue does not number them."""
     checksum: int | None = None
     """The venue's own checksum of the book after this message, unsigned 32 bits."""
+    depth: int | None = None
+    """Levels of a side beyond which the venue says nothing more, not even that a level is gone: after each
+    delta the book must be cut there. None: deltas name every level that goes."""
+
+    @property
+    def is_snapshot(self) -> bool:
+        """All levels, not changes."""
+        return True
+
+    @property
+    def previous_id(self) -> None:
+        """A snapshot follows nothing."""
+        return None
+
+    @property
+    def first_id(self) -> int | None:
+        """A snapshot stands at one update."""
+        return self.last_id
 
 
 class BookDelta(NamedTuple):
@@ -80,6 +101,11 @@ class BookDelta(NamedTuple):
     last_id: int | None = None
     """First and last exchange update contained here; None where the venue does not number them."""
     checksum: int | None = None
+
+    @property
+    def is_snapshot(self) -> bool:
+        """All levels, not changes."""
+        return False
 
 
 MarketEvent: TypeAlias = Trade | Quote | BookL2 | BookDelta

@@ -10,23 +10,41 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
+from typing import TypeAlias
 
 from engine.core.clock import parse_iso_ns
 from engine.core.types import Side
 from engine.feeds.drops import DropReason
 from engine.feeds.venues.events import Level
 
-__all__ = ["MAX_DIGITS", "Numbers", "Refused", "checked_quote_sides", "epoch_ns", "side_of", "symbol_of"]
+__all__ = [
+    "MAX_DIGITS",
+    "Numbers",
+    "Refused",
+    "WireNumber",
+    "checked_quote_sides",
+    "epoch_ns",
+    "id_of",
+    "side_of",
+    "symbol_of",
+    "trade_id_of",
+]
+
+WireNumber: TypeAlias = int | float | str
+"""How venues write a number; a decoder that keeps int and float apart keeps every digit of both."""
 
 MAX_DIGITS = 40
 """Longest number text that is read."""
 MAX_MEMO = 1 << 18
 """Texts whose value is remembered; when full the memory is cleared and starts again."""
 MAX_SYMBOL = 64
+MAX_TRADE_ID = 80
 
-_SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9:/_.@ -]*")
-_LARGEST = Decimal(1).scaleb(30)
+_SYMBOL = re.compile(r"[A-Za-z0-9@][A-Za-z0-9:/_.@ -]*")
+_TRADE_ID = re.compile(r"[A-Za-z0-9:/_.@+=-]+")
+_MAX_WHOLE_DIGITS = 30
 _SMALLEST_EXPONENT = -30
+_MAX_63_BITS = (1 << 63) - 1
 
 
 class Refused(Exception):
@@ -37,45 +55,61 @@ class Refused(Exception):
         self.reason = reason
 
 
-class Numbers(dict[str, Decimal]):
-    """`numbers[text]` is the exact value. Raises Refused for what is not a finite decimal number.
+class Numbers(dict[WireNumber | Decimal, Decimal]):
+    """`numbers[text]` is the exact value. Raises Refused for what is not a decimal number from 0 up.
 
-    A dictionary that fills itself: prices and sizes repeat, so most look-ups cost no parsing.
+    A dictionary that fills itself, under texts: prices and sizes repeat, so most look-ups cost no parsing.
     """
 
-    def __missing__(self, text: str) -> Decimal:
+    def __missing__(self, text: WireNumber | Decimal) -> Decimal:
+        if not isinstance(text, str):
+            return self[str(text)]
         value = _parse(text)
         if len(self) >= MAX_MEMO:
             self.clear()
         self[text] = value
         return value
 
-    def price(self, value: str | float | Decimal) -> Decimal:
+    def price(self, value: WireNumber | Decimal) -> Decimal:
         """A number above zero, from text or a JSON number."""
-        number = self.number(value)
-        if number <= 0:
-            raise Refused(DropReason.NEGATIVE if number < 0 else DropReason.NOT_POSITIVE)
+        number = self[value if value.__class__ is str else str(value)]
+        if not number:
+            raise Refused(DropReason.NOT_POSITIVE)
         return number
 
-    def size(self, value: str | float | Decimal) -> Decimal:
-        """A number not below zero."""
-        number = self.number(value)
-        if number < 0:
-            raise Refused(DropReason.NEGATIVE)
-        return number
+    def number(self, value: WireNumber | Decimal) -> Decimal:
+        """A number from 0 up."""
+        # As text: a signalling NaN is a Decimal too, and has no hash.
+        return self[value if value.__class__ is str else str(value)]
 
-    def number(self, value: str | float | Decimal) -> Decimal:
-        """Any finite number. Decode JSON numbers as Decimal where digits matter (checksums)."""
-        return self[value if isinstance(value, str) else str(value)]
+    def size(self, value: WireNumber | Decimal) -> Decimal:
+        """A number not below zero. Decode JSON numbers as Decimal where digits matter (checksums)."""
+        return self[value if value.__class__ is str else str(value)]
 
-    def level(self, price: str | float | Decimal, size: str | float | Decimal) -> Level:
+    def level(self, price: WireNumber | Decimal, size: WireNumber | Decimal) -> Level:
         """One level of a book."""
         return self.price(price), self.size(size)
 
-    def levels(self, rows: Iterable[tuple[str, str]]) -> tuple[Level, ...]:
-        """Levels of a book from pairs of text; one bad level refuses all, since half a message would be a
-        wrong book."""
-        return tuple([(self.price(price), self.size(size)) for price, size in rows])
+    def quote_side(self, price: WireNumber | None, size: WireNumber | None) -> Level | None:
+        """One side of a quote; None where it is missing, or stated as 0."""
+        if price is None or size is None or price == "" or not self[price]:
+            return None
+        return self[price], self[size]
+
+    def levels(self, rows: Iterable[tuple[WireNumber | Decimal, WireNumber | Decimal]]) -> tuple[Level, ...]:
+        """Levels of a book from pairs of price and size; one bad level refuses all, since half a message
+        would be a wrong book."""
+        columns = tuple(zip(*rows, strict=True))
+        if not columns:
+            return ()
+        prices, sizes = map(self._column, columns)
+        if not all(prices):
+            raise Refused(DropReason.NOT_POSITIVE)
+        return tuple(zip(prices, sizes, strict=True))
+
+    def _column(self, values: tuple[WireNumber | Decimal, ...]) -> tuple[Decimal, ...]:
+        texts = values if isinstance(values[0], str) else map(str, values)
+        return tuple(map(self.__getitem__, texts))
 
     def statistics(self) -> dict[str, int]:
         """Fill of the memory of texts."""
@@ -89,7 +123,7 @@ def side_of(text: str) -> Side | None:
 
 _SIDES = {
     **dict.fromkeys(("buy", "bid", "b"), Side.BID),
-    **dict.fromkeys(("sell", "ask", "s", "a"), Side.ASK),
+    **dict.fromkeys(("sell", "ask", "offer", "s", "a"), Side.ASK),
 }
 
 
@@ -101,22 +135,65 @@ def symbol_of(text: str) -> str:
     return text.upper()
 
 
+def id_of(value: int | str) -> int:
+    """An update number, as a number or as text. Raises Refused when it has no place in 63 bits."""
+    if isinstance(value, str):
+        if not (len(value) <= 19 and value.isascii() and value.isdigit()):
+            raise Refused(DropReason.BAD_FIELD)
+        value = int(value)
+    if not 0 <= value <= _MAX_63_BITS:
+        raise Refused(DropReason.BAD_FIELD)
+    return value
+
+
+def trade_id_of(value: int | str | None) -> str | None:
+    """A trade's name as text; None where it has none. Raises Refused for what cannot be one."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, int):
+        return str(id_of(value))
+    if len(value) > MAX_TRADE_ID or not _TRADE_ID.fullmatch(value):
+        raise Refused(DropReason.BAD_FIELD)
+    return value
+
+
 def epoch_ns(value: str | float | Decimal) -> int:
     """Unix time in ns from s, ms, us or ns, as a number or as text, or from ISO 8601 text.
 
     The unit is told by the size: what would lie before 1973 in a finer unit is a coarser one, which holds
-    from 1973 to 5138. Raises Refused for what is not a time.
+    from 1973 to 5138. Raises Refused for what is not a time, or not one between 1970 and 2262 (63 bits).
     """
-    if isinstance(value, str) and (stamp_ns := parse_iso_ns(value)) is not None:
-        return stamp_ns
+    if isinstance(value, int) and _FIRST_MS <= value < _FIRST_US:  # what most venues send
+        return value * 1_000_000
+    if isinstance(value, str):
+        if len(value) <= 20 and value.isascii() and value.isdigit():
+            value = int(value)
+        elif (stamp_ns := parse_iso_ns(value)) is not None:
+            return _checked_time_ns(stamp_ns)
+    if isinstance(value, int):
+        for limit, scale in _SCALES:
+            if value < limit:
+                return _checked_time_ns(value * scale)
+        raise Refused(DropReason.BAD_TIME)
     try:
         number = _parse(str(value))
     except Refused:
         raise Refused(DropReason.BAD_TIME) from None
-    for digits, scale in ((11, 9), (14, 6), (17, 3), (20, 0)):
-        if 0 < number < Decimal(10) ** digits:
-            return int(number.scaleb(scale))
+    for limit, scale in _SCALES:
+        if number < limit:
+            return _checked_time_ns(int(number * scale))
     raise Refused(DropReason.BAD_TIME)
+
+
+_FIRST_MS, _FIRST_US = 10**11, 9 * 10**12
+_SCALES = ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3), (10**20, 1))
+"""Below the first number the unit is that many ns: s, ms, us, ns."""
+
+
+def _checked_time_ns(time_ns: int) -> int:
+    if not 0 < time_ns <= _MAX_63_BITS:
+        raise Refused(DropReason.BAD_TIME)
+    return time_ns
 
 
 def checked_quote_sides(bid: Level | None, ask: Level | None) -> tuple[Level | None, Level | None]:
@@ -131,8 +208,11 @@ def checked_quote_sides(bid: Level | None, ask: Level | None) -> tuple[Level | N
 
 
 def _parse(text: str) -> Decimal:
+    """A number from 0 up."""
     if len(text) > MAX_DIGITS:
         raise Refused(DropReason.BAD_NUMBER)
+    if len(text) <= _MAX_WHOLE_DIGITS and text.isascii() and text.replace(".", "", 1).isdigit():
+        return Decimal(text)
     try:
         value = Decimal(text)
     except InvalidOperation:
@@ -140,6 +220,8 @@ def _parse(text: str) -> Decimal:
     exponent = value.as_tuple().exponent
     if not isinstance(exponent, int) or not text.isascii() or "_" in text or text != text.strip():
         raise Refused(DropReason.BAD_NUMBER)
-    if exponent < _SMALLEST_EXPONENT or abs(value) >= _LARGEST:
+    if exponent < _SMALLEST_EXPONENT or value.adjusted() >= _MAX_WHOLE_DIGITS:
         raise Refused(DropReason.OUT_OF_RANGE)
+    if value < 0:
+        raise Refused(DropReason.NEGATIVE)
     return value

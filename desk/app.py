@@ -156,7 +156,9 @@ class DeskApp(App[None]):
         self.desk_screen = DeskScreen(host, self.view, self.keys, self.bridge, clock_ns=options.clock_ns)
         self._leaving = False
         self._opening: SessionChoice | None = None
-        """The session that is being opened."""
+        """The session that is being opened, until it stands on the desk."""
+        self._taking = False
+        """It is open, and takes the place of the running one: too late to give it up."""
 
     def get_default_screen(self) -> DeskScreen:
         return self.desk_screen
@@ -227,8 +229,10 @@ class DeskApp(App[None]):
 
     def abandon_session(self) -> bool:
         """Give up the session that is being opened; False when there is none."""
-        there, self._opening = self._opening is not None, None
-        return there
+        if self._opening is None or self._taking:
+            return False
+        self._opening = None
+        return True
 
     async def _change_session(self, choice: SessionChoice) -> None:
         sessions, before = self.options.sessions, self.host.frame()
@@ -237,15 +241,20 @@ class DeskApp(App[None]):
             host = await asyncio.to_thread(sessions.open, choice)
             if self._opening is not choice or self._leaving:
                 return
-            self._opening = None
+            self._taking = True
             await asyncio.to_thread(sessions.take, host, same_time=choice.same_time)
         except Exception as error:  # whatever is wrong with a file, the desk goes on with what it has
-            if self._opening is choice:
-                self._opening = None
+            if self._opening is not choice:
+                return
+            self._opening, self._taking = None, False
             said = str(error) if isinstance(error, StormdeskError) else f"{type(error).__name__}: {error}"
             self._tell(f"not opened: {clean(said)}", warn=True)
             return
+        self._opening, self._taking = None, False
         self.host = host
+        if self._leaving:
+            await asyncio.to_thread(host.stop, STOP_TIMEOUT_S)
+            return
         self.desk_screen.show_host(host)
         self._remember_source()
         self._tell(_change_said(before, host.frame()))

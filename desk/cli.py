@@ -67,6 +67,10 @@ class Fsync(StrEnum):
 
 
 Scenario = Annotated[str | None, typer.Option(help="Preset or .toml file (default: balanced).")]
+Publish = Annotated[
+    str | None,
+    typer.Option(help="Publish the market as ITCH 5.0: mold://HOST:PORT, or a file that ends in .itch."),
+]
 Symbol = Annotated[
     str | None, typer.Option(help="Which instrument of --source; its busiest or first when not named.")
 ]
@@ -160,6 +164,10 @@ def run(
     duration: For = None,
     headless: Annotated[bool, typer.Option("--headless", help="Without a screen.")] = False,
     api_port: ApiPort = 0,
+    publish: Publish = None,
+    publish_anywhere: Annotated[
+        bool, typer.Option("--publish-anywhere", help="Publish to addresses beyond this machine, too.")
+    ] = False,
     output: Output = Format.TEXT,
 ) -> None:
     """Run a market for a while, with storms at set times; --headless prints the result.
@@ -180,6 +188,8 @@ def run(
         out=out,
         storms=storm or [],
         duration=duration,
+        publish=publish,
+        publish_anywhere=publish_anywhere,
         fsync=fsync.value,
     )
     if not headless:

@@ -217,9 +217,7 @@ def _goto(line: Line) -> Parsed:
         raise wrong(word, f"this session has {host.state}; f starts another")
     if target <= market.time_ns:
         raise wrong(word, f"it is {clock.text(market.time_ns)}: {CANNOT_GO_BACK}")
-    return Parsed(
-        f"runs to {clock.full_text(target)} at full speed", lambda actions: actions.goto(target)
-    )
+    return Parsed(f"runs to {clock.full_text(target)} at full speed", lambda actions: actions.goto(target))
 
 
 def _target_ns(word: Word, now_ns: int, clock: Clock) -> int:
@@ -255,7 +253,7 @@ def _source(line: Line) -> Parsed:
         if not path.is_file():
             known = " ".join(list_scenarios())
             raise wrong(line.words[0], f"no data file {name!r}; a file, sample, or one of {known}")
-        choice = SessionChoice(source=str(path), symbol=symbol)
+        choice = SessionChoice(source=str(path.absolute()), symbol=symbol)
     return Parsed(f"starts a session with {clean(choice.label)}", lambda actions: actions.start(choice))
 
 

@@ -24,7 +24,7 @@ from engine.feeds.inspection import Inspection
 from engine.feeds.itch.feed import LIVE_SCHEMES
 from engine.recording.run_directory import resolve_run, runs_root
 
-__all__ = ["conversion_report", "inspection_of", "progress_bar"]
+__all__ = ["conversion_report", "inspection_of", "interruptible", "progress_bar"]
 
 
 def conversion_report(
@@ -43,7 +43,7 @@ def conversion_report(
     machine.start()
     with (
         progress_bar(f"convert {Path(source).name or source}") as progress,
-        _interruptible(source) as stopped,
+        interruptible(source) as stopped,
     ):
         conversion = convert(
             source,
@@ -97,7 +97,7 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def _interruptible(source: str) -> Iterator[Callable[[], bool]]:
+def interruptible(source: str) -> Iterator[Callable[[], bool]]:
     """While a live source is read, Ctrl-C ends it and what has come is written."""
     asked = Event()
     if not source.startswith(LIVE_SCHEMES):

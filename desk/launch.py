@@ -13,7 +13,7 @@ from engine.core.durations import parse_duration_ns
 from engine.core.errors import UsageError
 from engine.host.live import LiveOptions, SessionHost
 from engine.host.paced import check_speed
-from engine.host.service import surroundings
+from engine.host.service import LiveService, surroundings
 from engine.journal.writer import FsyncPolicy
 from engine.recording.run_directory import resolve_run, runs_root
 from engine.scenarios.loader import history_scenario, load_scenario
@@ -36,6 +36,8 @@ class Launch(NamedTuple):
     storms: tuple[StormRequest, ...]
     until_ns: int | None
     fsync: FsyncPolicy = "group"
+    publish: str | None = None
+    publish_anywhere: bool = False
 
     @classmethod
     def of(
@@ -50,6 +52,8 @@ class Launch(NamedTuple):
         out: Path | None,
         storms: Sequence[str] = (),
         duration: str | None = None,
+        publish: str | None = None,
+        publish_anywhere: bool = False,
         fsync: FsyncPolicy = "group",
     ) -> Launch:
         """Raises UsageError that says what is wrong."""
@@ -57,6 +61,10 @@ class Launch(NamedTuple):
 
         if target not in ("none", "agent", "demo"):
             check_target_url(target)
+        if publish is not None:
+            from engine.host.publication import check_destination
+
+            check_destination(publish)
         return cls(
             config=SessionConfig(
                 scenario=_scenario(scenario, source),
@@ -71,6 +79,8 @@ class Launch(NamedTuple):
             storms=tuple(parse_storm(text) for text in storms),
             until_ns=None if duration is None else _duration(duration),
             fsync=fsync,
+            publish=publish,
+            publish_anywhere=publish_anywhere,
         )
 
     def options(self, *, record: bool) -> LiveOptions:
@@ -83,6 +93,8 @@ class Launch(NamedTuple):
             record=record,
             until_ns=self.until_ns,
             fsync=self.fsync,
+            publish=self.publish,
+            publish_anywhere=self.publish_anywhere,
         )
 
 
@@ -90,12 +102,14 @@ def open_desk(launch: Launch, *, record: bool, api_port: int) -> int:
     """The desk on this terminal, until its user leaves. Returns the exit code."""
     from desk.app import run_desk
     from desk.config import load_config
+    from desk.recent import recent_path
+    from desk.sessions import Sessions
 
     config = load_config()
     drawn = Event()
     machine.start(compile_after=drawn)
     host = SessionHost(launch.config, launch.options(record=record))
-    with surroundings(host, launch.target, api_port=api_port, after=drawn):
+    with LiveService(host, launch.target, api_port=api_port, after=drawn) as service:
         host.run_thread()
         return run_desk(
             host,
@@ -104,6 +118,9 @@ def open_desk(launch: Launch, *, record: bool, api_port: int) -> int:
             coach=config.coach,
             keys=config.keys,
             on_ready=drawn.set,
+            sessions=Sessions(service),
+            data_dir=config.data,
+            recent_file=recent_path(),
         )
 
 
@@ -167,6 +184,8 @@ def _outcome(host: SessionHost, wall_s: float) -> dict[str, Any]:
             "divergence_lots": player.divergence_lots,
             "divergence_count": player.divergence_count,
         }
+    if host.publication is not None:
+        outcome |= {"published": host.publication.statistics()["messages"]}
     return outcome | {"problems": _problems(host)}
 
 
@@ -175,6 +194,8 @@ def _problems(host: SessionHost) -> list[str]:
     problems = []
     if host.recorder is not None and host.recorder.error is not None:
         problems.append(f"the run could not be recorded: {host.recorder.error}")
+    if host.publication is not None and host.publication.error is not None:
+        problems.append(f"not all was published: {host.publication.error}")
     if host.session.history is not None and host.session.history.halted is not None:
         problems.append(f"HISTORY halted: {host.session.history.halted}")
     return problems
@@ -197,7 +218,7 @@ def _source(text: str) -> str | None:
         return str(sample_path())
     if not Path(text).is_file():
         raise UsageError(f"no data file {text!r}: name one, or use sim or sample")
-    return text
+    return str(Path(text).absolute())  # a run finds it again from any folder
 
 
 def _symbol(symbol: str | None, source: str) -> str | None:

@@ -87,7 +87,12 @@ def what_bots_see(clients: int) -> str:
 
 def _options(before: SessionHost) -> LiveOptions:
     return before.options._replace(
-        speed=before.frame().host.speed, storms=(), record=False, until_ns=None, on_poll_wanted=None
+        speed=before.frame().host.speed,
+        storms=(),
+        record=False,
+        until_ns=None,
+        publish=None,
+        on_poll_wanted=None,
     )
 
 

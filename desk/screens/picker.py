@@ -230,7 +230,8 @@ class PickerPage(Panel):
         palette = view.palette
         if not is_chosen:
             return (("  ", palette.text), *row)
-        pieces: list[Piece] = [("▸ " + "".join(text for text, _ in row), palette.last)]
+        pieces: list[Piece] = [("▸ ", palette.last)]
+        pieces += [(text, style if style is palette.spark else palette.last) for text, style in row]
         return fit(pieces, width, palette.last)
 
     def scroll_wheel(self, lines: int) -> None:

@@ -65,7 +65,7 @@ class SymbolsScreen(PickerScreen[SymbolOption]):
 
     def option_row(self, option: SymbolOption, view: View, width: int) -> Row:
         palette = view.palette
-        bar = max(0, min(40, width - NAME_WIDTH - COUNT_WIDTH - 4))
+        bar = max(0, min(40, width - NAME_WIDTH - COUNT_WIDTH - 12))
         mark = "● now" if option.symbol == self._current else ""
         count = f"{option.messages:,}" if self._most else UNKNOWN
         share = math.sqrt(option.messages), math.sqrt(self._most)

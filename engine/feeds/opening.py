@@ -25,6 +25,6 @@ def open_source(path: Path | str, *, symbol: str | None = None) -> Source:
     or of no known format.
     """
     path = Path(path)
-    if detect_format(path) is FileFormat.ITCH:
+    if detect_format(path) in (FileFormat.ITCH, FileFormat.CAPTURE):
         return open_itch(path, symbol=symbol)
-    return open_capture(path)
+    return open_capture(path, symbol=symbol)

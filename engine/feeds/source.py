@@ -17,7 +17,7 @@ from engine.core.types import Instrument
 from engine.feeds.book_sync import COINM
 from engine.feeds.capture_reader import CaptureReader
 from engine.feeds.captures import read_messages
-from engine.feeds.drops import Drop
+from engine.feeds.drops import Drop, DropReason
 from engine.feeds.files import MAX_UNPACKED_BYTES, file_sha256, open_data
 from engine.feeds.record_table import RecordKind, RecordTable
 from engine.feeds.records import FeedRecord, QuoteTick
@@ -168,8 +168,9 @@ class HistoricalSource:
 
     @property
     def dropped_count(self) -> int:
-        """How many messages, or records in them, were not used."""
-        return self.counts.dropped
+        """How many messages, or records in them, could not be used; those of other symbols could."""
+        others = sum(drop.lines for drop in self.dropped if drop.reason is DropReason.OTHER_SYMBOL)
+        return self.counts.dropped - others
 
     def status_at(self, time_ns: int) -> str:
         """Empty: captures of these venues do not say whether the market is open."""

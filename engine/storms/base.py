@@ -24,6 +24,8 @@ MIN_DURATION_S = 5
 MAX_DURATION_S = 120
 MILLION = 1_000_000
 _STREAM_BASE = 0x5709_0000_0000
+NEAR_SHARE = 1_000
+"""A level is near the touch within this part of the best price: ten cents at 100."""
 DEPTH_LEVELS = 10
 
 
@@ -107,7 +109,7 @@ class Storm:
         self.ends_ns = self.started_ns + request.duration_ns
         self.active = True
         self.base_depth_lots = self._mean_side_depth()
-        """Mean depth of a side (ten levels) when the storm began: the yardstick of all sizes."""
+        """Mean depth of a side near the touch when the storm began: the yardstick of all sizes."""
 
     def run(self) -> None:
         """Start stepping; severity 0 never does."""
@@ -175,8 +177,14 @@ class Storm:
             self._schedule()
 
     def _mean_side_depth(self) -> int:
+        return max(2, sum(self._side_depth(side) for side in Side) // 2)
+
+    def _side_depth(self, side: Side) -> int:
+        """Of the best ten levels; where ticks are fine, of all within 0.1 % of the best."""
         book = self.exchange.book
-        return max(2, (book.depth(Side.BID, DEPTH_LEVELS) + book.depth(Side.ASK, DEPTH_LEVELS)) // 2)
+        best = book.best_bid if side == Side.BID else book.best_ask
+        near = 0 if best is None else book.lots_within(side, best // NEAR_SHARE)
+        return max(near, book.depth(side, DEPTH_LEVELS))
 
     # -- what subclasses act with ----------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from desk import cli
-from desk.conversion import progress_bar
+from desk.conversion import interruptible, progress_bar
 from tests.book.streams import journal_stream
 from tests.feeds.captures import depth, write
 from tests.feeds.itch.days import itch_day
@@ -265,3 +266,12 @@ def test_the_bar_of_a_long_reading_is_drawn_on_a_terminal_alone(capfd: pytest.Ca
     with progress_bar("reading") as progress:
         progress(1, 2)
     assert capfd.readouterr() == ("", "")
+
+
+def test_ctrl_c_ends_a_live_source_and_no_other() -> None:
+    with interruptible("mold://127.0.0.1:4000") as stopped:
+        assert not stopped()
+        signal.raise_signal(signal.SIGINT)
+        assert stopped()
+    with interruptible("day.itch"), pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)

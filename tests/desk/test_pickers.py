@@ -171,6 +171,15 @@ async def test_the_symbol_picker_as_a_picture(
         golden(f"symbols-{size[0]}x{size[1]}.txt", screen_text(app))
 
 
+async def test_pickers_need_no_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = desk_with(FakeSessions(), FakeHost(feed=feed_view(status="market hours · halted T1")))
+    async with app.run_test(size=(80, 24)) as pilot:
+        for key in ("f", "/"):
+            await pilot.press(key, "down", "x", "escape")
+            assert app.screen is app.desk_screen
+
+
 async def test_tab_lists_the_stocks_of_a_file_that_is_not_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

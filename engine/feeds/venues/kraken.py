@@ -219,11 +219,8 @@ class Kraken(Normaliser):
         return Quote(self.venue, symbol, time_ns, receive_time_ns, *sides)
 
     def _quote_side(self, price: WireNumber | Decimal, size: WireNumber | Decimal) -> Level | None:
-        return (
-            self.numbers.level(price, size)
-            if self.numbers.number(price) and self.numbers.number(size)
-            else None
-        )
+        level = self.numbers.number(price), self.numbers.number(size)
+        return level if all(level) else None
 
     # -- v2 --------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from engine.core.clock import parse_iso_ns
 from engine.core.types import Side
@@ -55,46 +55,46 @@ class Refused(Exception):
         self.reason = reason
 
 
-class Numbers(dict[WireNumber | Decimal, Decimal]):
+class Numbers(dict[WireNumber, Decimal]):
     """`numbers[text]` is the exact value. Raises Refused for what is not a decimal number from 0 up.
 
     A dictionary that fills itself, under texts: prices and sizes repeat, so most look-ups cost no parsing.
     """
 
-    def __missing__(self, text: WireNumber | Decimal) -> Decimal:
+    def __missing__(self, text: WireNumber) -> Decimal:
         if not isinstance(text, str):
             return self[str(text)]
-        value = _parse(text)
+        is_plain = len(text) <= _MAX_WHOLE_DIGITS and text.isascii() and text.replace(".", "", 1).isdigit()
+        value = Decimal(text) if is_plain else _parse(text)
         if len(self) >= MAX_MEMO:
             self.clear()
         self[text] = value
         return value
 
+    def number(self, value: WireNumber | Decimal) -> Decimal:
+        """A number from 0 up. Decode JSON numbers as Decimal where digits matter (checksums)."""
+        return self[value if isinstance(value, str) else str(value)]  # a signalling NaN cannot be looked up
+
     def price(self, value: WireNumber | Decimal) -> Decimal:
         """A number above zero, from text or a JSON number."""
-        number = self[value if value.__class__ is str else str(value)]
+        number = self.number(value)
         if not number:
             raise Refused(DropReason.NOT_POSITIVE)
         return number
 
-    def number(self, value: WireNumber | Decimal) -> Decimal:
-        """A number from 0 up."""
-        # As text: a signalling NaN is a Decimal too, and has no hash.
-        return self[value if value.__class__ is str else str(value)]
-
     def size(self, value: WireNumber | Decimal) -> Decimal:
-        """A number not below zero. Decode JSON numbers as Decimal where digits matter (checksums)."""
-        return self[value if value.__class__ is str else str(value)]
+        """A number not below zero."""
+        return self.number(value)
 
     def level(self, price: WireNumber | Decimal, size: WireNumber | Decimal) -> Level:
         """One level of a book."""
-        return self.price(price), self.size(size)
+        return self.price(price), self.number(size)
 
     def quote_side(self, price: WireNumber | None, size: WireNumber | None) -> Level | None:
         """One side of a quote; None where it is missing, or stated as 0."""
-        if price is None or size is None or price == "" or not self[price]:
+        if price is None or size is None or price == "" or not self.number(price):
             return None
-        return self[price], self[size]
+        return self.number(price), self.number(size)
 
     def levels(self, rows: Iterable[tuple[WireNumber | Decimal, WireNumber | Decimal]]) -> tuple[Level, ...]:
         """Levels of a book from pairs of price and size; one bad level refuses all, since half a message
@@ -108,7 +108,8 @@ class Numbers(dict[WireNumber | Decimal, Decimal]):
         return tuple(zip(prices, sizes, strict=True))
 
     def _column(self, values: tuple[WireNumber | Decimal, ...]) -> tuple[Decimal, ...]:
-        texts = values if isinstance(values[0], str) else map(str, values)
+        is_text = isinstance(values[0], str)  # then all are, in what venues send, and any other is found out
+        texts = cast("tuple[str, ...]", values) if is_text else map(str, values)
         return tuple(map(self.__getitem__, texts))
 
     def statistics(self) -> dict[str, int]:
@@ -208,11 +209,9 @@ def checked_quote_sides(bid: Level | None, ask: Level | None) -> tuple[Level | N
 
 
 def _parse(text: str) -> Decimal:
-    """A number from 0 up."""
+    """A number from 0 up, however it is written."""
     if len(text) > MAX_DIGITS:
         raise Refused(DropReason.BAD_NUMBER)
-    if len(text) <= _MAX_WHOLE_DIGITS and text.isascii() and text.replace(".", "", 1).isdigit():
-        return Decimal(text)
     try:
         value = Decimal(text)
     except InvalidOperation:

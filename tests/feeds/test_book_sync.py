@@ -1,3 +1,4 @@
+import json
 from itertools import pairwise
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from engine.core.errors import FeedGap
 from engine.feeds import book_sync
 from engine.feeds.book_sync import SPOT, USDM, BookSync, SequenceGap, SyncState, sequence_gaps
-from engine.feeds.records import DepthUpdate
+from engine.feeds.records import NO_ID, WRONG_CHECKSUM, DepthUpdate
 from tests.feeds.captures import update
 
 
@@ -141,6 +142,86 @@ def test_the_waiting_queue_is_bounded_and_a_snapshot_before_it_is_a_gap(
     assert sync.statistics()["waiting"] == 3
     with pytest.raises(FeedGap):
         sync.apply(snapshot(1))
+
+
+IN_STREAM = "deribit"
+"""A market whose snapshots come in the stream."""
+
+
+def test_a_snapshot_in_the_stream_is_taken_wherever_it_stands_and_what_was_before_is_forgotten() -> None:
+    sync = BookSync(IN_STREAM)
+    assert sync.apply(update(3, 4, 2)) == ()
+    assert sync.apply(snapshot(20)) == (snapshot(20),)
+    assert sync.apply(update(22, 25, 20)) == (update(22, 25, 20),)
+    assert sync.apply(snapshot(1)) == (snapshot(1),), "the venue began to count anew"
+    with pytest.raises(FeedGap) as raised:
+        sync.apply(update(4, 5, 3))
+    assert (raised.value.expected, raised.value.got) == (1, 3)
+    assert sync.apply(update(5, 6, 5)) == ()
+    assert sync.statistics()["dropped_waiting"] == 3
+    assert sync.statistics()["waiting"] == 0
+
+
+def test_an_update_that_names_its_predecessor_may_restart_the_numbers() -> None:
+    sync = BookSync(IN_STREAM)
+    sync.apply(snapshot(15))
+    assert sync.apply(update(3, 3, 15)) == (update(3, 3, 15),)
+    assert sync.apply(update(5, 5, 3)) == (update(5, 5, 3),)
+    assert sync.apply(update(4, 4, 3)) == (), "an older one"
+
+
+def test_updates_without_numbers_follow_a_snapshot_without_one() -> None:
+    sync = BookSync("coinbase")
+    unnumbered = update(NO_ID, NO_ID, NO_ID)
+    begin = snapshot(NO_ID)
+    assert [sync.apply(one) for one in (unnumbered, begin, unnumbered)] == [(), (begin,), (unnumbered,)]
+
+
+def test_a_wrong_checksum_is_a_gap_with_both_checksums() -> None:
+    sync = BookSync("kraken", where="XBT/USD")
+    wrong = update(974947235, 5, WRONG_CHECKSUM)
+    sync.apply(snapshot(NO_ID))
+    with pytest.raises(FeedGap, match=r"XBT/USD: depth update at 0\.000 s, checksum of the book") as raised:
+        sync.apply(wrong)
+    assert (raised.value.expected, raised.value.got) == (974947235, 5)
+    assert not sync.synchronised
+    assert sync.apply(wrong) == ()
+    assert sync.apply(snapshot(NO_ID)) == (snapshot(NO_ID),)
+    assert list(sequence_gaps([wrong, update(7, 8, 6), wrong], "kraken")) == [
+        SequenceGap(5, 974947235, 5),
+        SequenceGap(5, 974947235, 5),
+    ]
+
+
+def test_snapshots_in_the_stream_belong_to_its_chain() -> None:
+    chain = [snapshot(5), update(6, 6, 5), snapshot(1), update(2, 2, 1), update(4, 4, 3)]
+    assert list(sequence_gaps(chain, IN_STREAM)) == [SequenceGap(4, 2, 3)]
+
+
+@pytest.mark.parametrize("kind", [SPOT, IN_STREAM])
+def test_a_chain_goes_on_from_what_was_saved(kind: str) -> None:
+    arrivals = [
+        update(1, 4),
+        update(5, 6),
+        snapshot(4),
+        update(7, 7),
+        update(9, 9),
+        snapshot(9),
+        update(10, 10),
+    ]
+    whole = BookSync(kind)
+    for at in range(len(arrivals)):
+        sync = BookSync(kind)
+        sync.restore(json.loads(json.dumps(whole.saved())))
+        assert sync.saved() == whole.saved()
+        assert outcome(sync, arrivals[at]) == outcome(whole, arrivals[at])
+
+
+def outcome(sync: BookSync, arrival: DepthUpdate) -> tuple[DepthUpdate, ...] | str:
+    try:
+        return sync.apply(arrival)
+    except FeedGap as gap:
+        return str(gap)
 
 
 def test_every_hole_of_a_file_is_found_and_followed_past() -> None:

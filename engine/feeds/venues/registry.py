@@ -1,43 +1,54 @@
 """All venues that are read, by name, and which one a capture is of.
 
-Stop on the data path: where a source or a connection chooses its normaliser.
+Stop on the data path: where a source or a connection chooses its normaliser. A venue's module is imported
+when it is asked for: all of them build their decoders, which no simulated market needs to wait for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 
-from engine.feeds.venues.alpaca import Alpaca
-from engine.feeds.venues.binance import Binance
-from engine.feeds.venues.bitstamp import Bitstamp
-from engine.feeds.venues.bybit import Bybit
-from engine.feeds.venues.coinbase import Coinbase
-from engine.feeds.venues.deribit import Deribit
-from engine.feeds.venues.gemini import Gemini
-from engine.feeds.venues.hyperliquid import Hyperliquid
-from engine.feeds.venues.kraken import Kraken
-from engine.feeds.venues.kucoin import Kucoin
 from engine.feeds.venues.normaliser import Normaliser
-from engine.feeds.venues.okx import Okx
 
 __all__ = ["VENUES", "guess_venue"]
 
-_NORMALISERS: tuple[type[Normaliser], ...] = (
-    Alpaca,
-    Binance,
-    Bitstamp,
-    Bybit,
-    Coinbase,
-    Deribit,
-    Gemini,
-    Hyperliquid,
-    Kraken,
-    Kucoin,
-    Okx,
-)
-VENUES: dict[str, type[Normaliser]] = {normaliser.venue: normaliser for normaliser in _NORMALISERS}
-"""The normaliser of each venue."""
+_CLASSES = {
+    "alpaca": "Alpaca",
+    "binance": "Binance",
+    "bitstamp": "Bitstamp",
+    "bybit": "Bybit",
+    "coinbase": "Coinbase",
+    "deribit": "Deribit",
+    "gemini": "Gemini",
+    "hyperliquid": "Hyperliquid",
+    "kraken": "Kraken",
+    "kucoin": "Kucoin",
+    "okx": "Okx",
+}
+"""The name of the normaliser by that of the venue, which is its module's too."""
 
+
+class _Venues(Mapping[str, type[Normaliser]]):
+    """Imports a venue's module when it is looked up."""
+
+    def __getitem__(self, venue: str) -> type[Normaliser]:
+        name = _CLASSES[venue]
+        normaliser: type[Normaliser] = getattr(import_module(f"engine.feeds.venues.{venue}"), name)
+        return normaliser
+
+    def __contains__(self, venue: object) -> bool:
+        return venue in _CLASSES
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_CLASSES)
+
+    def __len__(self) -> int:
+        return len(_CLASSES)
+
+
+VENUES: Mapping[str, type[Normaliser]] = _Venues()
+"""The normaliser of each venue."""
 
 DECISIVE_MESSAGES = 64
 """Messages that are looked at together; further ones only where no venue recognised any of these."""

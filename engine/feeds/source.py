@@ -205,7 +205,7 @@ class HistoricalSource:
 
     def share_records(self, other: HistoricalSource) -> None:
         """Take the loaded records from `other`, opened on the same bytes, instead of reading them again."""
-        assert other.sha256 == self.sha256
+        assert (other.sha256, other.venue, other.instrument) == (self.sha256, self.venue, self.instrument)
         self._table = other._table
 
     def _loaded(self) -> RecordTable:

@@ -256,7 +256,7 @@ def _request_arrives(market: Market, kind: int, request: Message) -> None:
         slot = _slot_of_client(market, request.account, request.client_id)
     if slot == 0 or market.tickets[slot].account != request.account:
         if kind == _REPLACE:
-            report(market, request, _REPLACE_REJECTED, _UNKNOWN_ORDER, 0, 0, 0)
+            report(market, request, _REPLACE_REJECTED, _UNKNOWN_ORDER)
         return
     if kind == _CANCEL:
         cancel(market, slot, request.qty_lots)

@@ -56,7 +56,7 @@ class Exchange(MarketReader):
 
     Market data    best_bid best_ask twice_mid_ticks last_price_ticks mark_twice_ticks depth book log tape
     Order entry    send send_cancel send_cancel_all send_replace and, at this moment, enter cancel_now …
-    Accounts       ledger gate open_orders order hear
+    Accounts       ledger gate open_orders order hear set_fees
     """
 
     first_messages = 2 * entries.SPARE_MESSAGES
@@ -75,9 +75,10 @@ class Exchange(MarketReader):
         self.book = HotBook(self.arena)
         self._make_tables(accounts)
         self._accounts = range(accounts)
+        for account in self._accounts:
+            self.set_fees(account, fees)
         market = self.market
         market.instrument_id = instrument.instrument_id
-        market.maker_ppm, market.taker_ppm = fees
         self.ledger = Ledger(self.arena)
         self.gate = RiskGate(self.arena, limits)
         self.log = EventLog(self.arena)
@@ -229,6 +230,11 @@ class Exchange(MarketReader):
         """How many orders the account has resting."""
         accounts = self.market.accounts
         return accounts[account].open_orders if account < len(accounts) else 0
+
+    def set_fees(self, account: int, fees: FeeSchedule) -> None:
+        """From now on the account's executions cost it these fees; before, those of the exchange."""
+        row = self.market.accounts[account]
+        row.maker_ppm, row.taker_ppm = fees
 
     def hear(self, account: int, listener: Callable[[ExecutionReport], None]) -> None:
         """From now on, tell the listener what becomes of the account's orders.

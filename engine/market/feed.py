@@ -11,12 +11,14 @@ from engine.arena.functions import entry, inlined, routine
 from engine.arena.wordmap import find_entry, forget_entry
 from engine.book.hashing import event_digest
 from engine.core.types import NO_SIDE, Account, EventType
-from engine.market.records import Market, Message
+from engine.market.orders import REASON_CODES, Reason
+from engine.market.records import Market, Message, ReportRow
 
-__all__ = ["add_trade", "publish", "publish_print", "report", "volume_at"]
+__all__ = ["add_trade", "publish", "publish_print", "report", "report_fill", "volume_at"]
 
 _HISTORY = int(Account.HISTORY)
 _PRINT = int(EventType.PRINT)
+_NO_REASON = REASON_CODES[Reason.NONE]
 
 
 @inlined
@@ -75,35 +77,54 @@ def volume_at(market_address: int, price_ticks: int) -> int:
 
 
 @inlined
-def report(
-    market: Market,
-    order: Message,
-    kind: int,
-    reason: int,
-    filled_lots: int,
-    fill_price_ticks: int,
-    fee_ppm: int,
-) -> None:
+def report(market: Market, order: Message, kind: int, reason: int) -> None:
     """Tells the owner of an order what became of it, if the owner hears reports."""
     if market.accounts[order.account].hears != 0:
-        _write_report(market, order, kind, reason, filled_lots, fill_price_ticks, fee_ppm)
+        _write_report(market, order, kind, reason)
+
+
+@inlined
+def report_fill(
+    market: Market, order: Message, kind: int, qty_lots: int, price_ticks: int, is_maker: int
+) -> None:
+    """Tells the owner of an order of one fill, whose execution is yet to be added."""
+    if market.accounts[order.account].hears != 0:
+        _write_fill(market, order, kind, qty_lots, price_ticks, is_maker)
 
 
 @routine
-def _write_report(
-    market: Market,
-    order: Message,
-    kind: int,
-    reason: int,
-    filled_lots: int,
-    fill_price_ticks: int,
-    fee_ppm: int,
+def _write_report(market: Market, order: Message, kind: int, reason: int) -> None:
+    _fill_in(market, _new_report(market, order.account), order, kind, reason)
+
+
+@routine
+def _write_fill(
+    market: Market, order: Message, kind: int, qty_lots: int, price_ticks: int, is_maker: int
 ) -> None:
     account = market.accounts[order.account]
+    row = _new_report(market, order.account)
+    _fill_in(market, row, order, kind, _NO_REASON)
+    row.filled_lots_last = qty_lots
+    row.fill_price_ticks = price_ticks
+    row.fee_ppm = account.maker_ppm if is_maker != 0 else account.taker_ppm
+    row.trade_id = market.trade_count + 1
+    row.is_maker = is_maker
+
+
+@inlined
+def _new_report(market: Market, number: int) -> ReportRow:
+    """The next row of the ring, for a report to this account."""
+    account = market.accounts[number]
     account.reports += 1
     row = market.reports[market.report_count & (len(market.reports) - 1)]
     market.report_count += 1
     row.sequence = account.reports
+    return row
+
+
+@inlined
+def _fill_in(market: Market, row: ReportRow, order: Message, kind: int, reason: int) -> None:
+    """A report that tells of no fill."""
     row.time_ns = market.now_ns
     row.account = order.account
     row.client_id = order.client_id
@@ -112,11 +133,13 @@ def _write_report(
     row.side = order.side
     row.price_ticks = order.price_ticks
     row.qty_lots = order.qty_lots
-    row.filled_lots_last = filled_lots
-    row.fill_price_ticks = fill_price_ticks
+    row.filled_lots_last = 0
+    row.fill_price_ticks = 0
     row.remaining_lots = order.remaining_lots
     row.reason = reason
-    row.fee_ppm = fee_ppm
+    row.fee_ppm = 0
+    row.trade_id = 0
+    row.is_maker = 0
 
 
 @inlined

@@ -27,16 +27,16 @@ _MASK = 2**64 - 1
 def book_execution(
     market: Market, maker: int, taker: int, taker_side: int, price_ticks: int, qty_lots: int
 ) -> None:
-    """Books one execution between two accounts."""
+    """Books one execution between two accounts, each at its own fees."""
     sign = 1 - 2 * taker_side  # a sum, not a branch: sides cannot be foreseen
     give = market.accounts[maker]
     take = market.accounts[taker]
     give.opened = 1
     take.opened = 1
-    take.cash.add_product(price_ticks, qty_lots, -sign * MICRO - market.taker_ppm)
-    give.cash.add_product(price_ticks, qty_lots, sign * MICRO - market.maker_ppm)
-    take.fees.add_product(price_ticks, qty_lots, market.taker_ppm)
-    give.fees.add_product(price_ticks, qty_lots, market.maker_ppm)
+    take.cash.add_product(price_ticks, qty_lots, -sign * MICRO - take.taker_ppm)
+    give.cash.add_product(price_ticks, qty_lots, sign * MICRO - give.maker_ppm)
+    take.fees.add_product(price_ticks, qty_lots, take.taker_ppm)
+    give.fees.add_product(price_ticks, qty_lots, give.maker_ppm)
     take.position_lots += sign * qty_lots
     give.position_lots -= sign * qty_lots
     take.fills += 1

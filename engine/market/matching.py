@@ -15,7 +15,7 @@ from engine.arena.functions import inlined, routine
 from engine.arena.wordmap import find_entry
 from engine.book.kernels import add_order, remove_order, replace_order, shrink_order
 from engine.core.types import Account, EventType, TimeInForce
-from engine.market.feed import add_trade, publish, report
+from engine.market.feed import add_trade, publish, report, report_fill
 from engine.market.ledger import book_execution
 from engine.market.orders import KIND_CODES, REASON_CODES, Reason, ReportKind
 from engine.market.records import Market, Message
@@ -73,14 +73,14 @@ def submit(market: Market, order: Message) -> None:
         return
     # Asked in this order because nobody can foresee the time in force, and few hear.
     if market.accounts[order.account].hears != 0 and (tif == _GTC or tif == _POST_ONLY):
-        report(market, order, _ACCEPTED, _NONE, 0, 0, 0)
+        report(market, order, _ACCEPTED, _NONE)
     _match(market, order)
     if order.remaining_lots == 0:
         return
     if order.price_ticks == 0:
-        report(market, order, _CANCELLED, _NO_LIQUIDITY, 0, 0, 0)
+        report(market, order, _CANCELLED, _NO_LIQUIDITY)
     elif tif == _IOC or tif == _FOK:
-        report(market, order, _CANCELLED, _IOC_REMAINDER, 0, 0, 0)
+        report(market, order, _CANCELLED, _IOC_REMAINDER)
     else:
         rest(market, order)
 
@@ -97,7 +97,7 @@ def cancel(market: Market, slot: int, qty_lots: int) -> int:
     shrink_order(market.book, slot, qty_lots)
     market.tickets[slot].qty_lots -= qty_lots
     publish(market, _CANCEL, level.side, resting.order_id, level.price, qty_lots)
-    _report_resting(market, slot, _REPLACED, _NONE, 0, 0)
+    _report_resting(market, slot, _REPLACED, _NONE)
     return qty_lots
 
 
@@ -133,20 +133,20 @@ def replace(market: Market, slot: int, price_ticks: int, qty_lots: int) -> bool:
         return False
     ticket.qty_lots = ordered
     publish(market, _MODIFY, side, resting.order_id, price_ticks, qty_lots)
-    _report_resting(market, slot, _REPLACED, _NONE, 0, 0)
+    _report_resting(market, slot, _REPLACED, _NONE)
     return True
 
 
 @routine
 def refuse_replace(market: Market, slot: int, reason: int) -> None:
     """Refuses to replace a resting order, which stays as it is."""
-    _report_resting(market, slot, _REPLACE_REJECTED, reason, 0, 0)
+    _report_resting(market, slot, _REPLACE_REJECTED, reason)
 
 
 @inlined
 def reject(market: Market, order: Message, reason: int) -> None:
     """Refuses an order before it touches the book."""
-    report(market, order, _REJECTED, reason, 0, 0, 0)
+    report(market, order, _REJECTED, reason)
 
 
 @inlined
@@ -223,8 +223,8 @@ def execute(market: Market, taker: Message, slot: int, maker: int, price_ticks: 
     book_execution(market, maker, taker.account, taker.side, price_ticks, qty_lots)
     if hears != 0:
         market.scratch.remaining_lots -= qty_lots
-        _report_fill(market, market.scratch, qty_lots, price_ticks, market.maker_ppm)
-    _report_fill(market, taker, qty_lots, price_ticks, market.taker_ppm)
+        _report_fill(market, market.scratch, qty_lots, price_ticks, 1)
+    _report_fill(market, taker, qty_lots, price_ticks, 0)
     add_trade(market, price_ticks, qty_lots, taker.side, taker.account, maker)
 
 
@@ -273,7 +273,7 @@ def _replace_aggressively(market: Market, slot: int, price_ticks: int, qty_lots:
     aggressor.price_ticks = price_ticks
     aggressor.qty_lots = order.qty_lots
     aggressor.remaining_lots = qty_lots
-    report(market, aggressor, _REPLACED, _NONE, 0, 0, 0)
+    report(market, aggressor, _REPLACED, _NONE)
     _match(market, aggressor)
     if aggressor.remaining_lots != 0:
         rest(market, aggressor)
@@ -288,11 +288,11 @@ def rest(market: Market, order: Message) -> None:
     book = market.book
     at = find_entry(book.ids, order.order_id)
     if book.ids[at].value != 0:
-        report(market, order, _CANCELLED, _MALFORMED, 0, 0, 0)
+        report(market, order, _CANCELLED, _MALFORMED)
         return
     slot = add_order(book, at, order.order_id, order.side, order.price_ticks, order.remaining_lots)
     if slot == 0:  # its level would hold more than 2^63-1 lots
-        report(market, order, _CANCELLED, _QUANTITY, 0, 0, 0)
+        report(market, order, _CANCELLED, _QUANTITY)
         return
     account = market.accounts[order.account]
     ticket = market.tickets[slot]
@@ -323,7 +323,7 @@ def _remove_at(market: Market, at: int, slot: int, reason: int) -> None:
     resting = market.book.orders[slot]
     level = market.book.levels[resting.level]
     publish(market, _CANCEL, level.side, resting.order_id, level.price, 0)
-    _report_resting(market, slot, _CANCELLED, reason, 0, 0)
+    _report_resting(market, slot, _CANCELLED, reason)
     _forget_at(market, at, slot)
 
 
@@ -354,18 +354,16 @@ def _forget_at(market: Market, at: int, slot: int) -> None:
 
 
 @inlined
-def _report_fill(market: Market, order: Message, qty_lots: int, price_ticks: int, fee_ppm: int) -> None:
+def _report_fill(market: Market, order: Message, qty_lots: int, price_ticks: int, is_maker: int) -> None:
     kind = _FILLED if order.remaining_lots == 0 else _PARTIALLY_FILLED
-    report(market, order, kind, _NONE, qty_lots, price_ticks, fee_ppm)
+    report_fill(market, order, kind, qty_lots, price_ticks, is_maker)
 
 
 @inlined
-def _report_resting(
-    market: Market, slot: int, kind: int, reason: int, qty_lots: int, price_ticks: int
-) -> None:
+def _report_resting(market: Market, slot: int, kind: int, reason: int) -> None:
     if market.accounts[market.tickets[slot].account].hears != 0:
         _copy_resting(market, slot)
-        report(market, market.scratch, kind, reason, qty_lots, price_ticks, 0)
+        report(market, market.scratch, kind, reason)
 
 
 @routine

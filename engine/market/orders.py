@@ -73,6 +73,10 @@ class ExecutionReport(NamedTuple):
     reason: str
     fee: int
     """Of this fill, in millionths of tick-lots."""
+    trade_id: int = 0
+    """Of this fill, on the public tape; 0 when it is no fill."""
+    is_maker: bool = False
+    """Of a fill: whether this order was the resting one."""
 
 
 class Order(NamedTuple):

@@ -106,6 +106,9 @@ class AccountRow(Record):
     reports: Word
     """Execution reports so far."""
     open_orders: Word
+    maker_ppm: Word
+    """Fee of its executions as the maker, in parts per million of notional."""
+    taker_ppm: Word
     first_order: Half
     """Oldest resting order; 0 = none."""
     last_order: Half
@@ -157,10 +160,14 @@ class ReportRow(Record):
     remaining_lots: Word
     fee_ppm: Word
     """Of this fill's notional."""
+    trade_id: Word
+    """Of this fill, as in TradeRow; 0 when the report tells of no fill."""
     account: Half
     kind: Byte
     side: Byte
     reason: Byte
+    is_maker: Byte
+    """Whether the order that was filled is the one that rested."""
 
 
 class Market(Record):
@@ -185,8 +192,6 @@ class Market(Record):
     accounts: Table[AccountRow]
     next_order_id: Word
     """Id that was given last."""
-    maker_ppm: Word
-    taker_ppm: Word
     max_order_lots: Word
     max_price_ticks: Word
     max_open_orders: Word

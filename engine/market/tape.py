@@ -120,6 +120,8 @@ def take_reports(arena: Arena, market: Market) -> list[ExecutionReport]:
             remaining_lots=row["remaining_lots"],
             reason=_REASONS[row["reason"]],
             fee=row["filled_lots_last"] * row["fill_price_ticks"] * row["fee_ppm"],
+            trade_id=row["trade_id"],
+            is_maker=bool(row["is_maker"]),
         )
         for row in _dictionaries(rows)
     ]

@@ -25,6 +25,7 @@ __all__ = [
     "EventType",
     "Instrument",
     "Regime",
+    "SelfTrade",
     "Side",
     "StormKind",
     "TimeInForce",
@@ -88,6 +89,24 @@ class TimeInForce(IntEnum):
     """All or nothing: the order trades whole or not at all."""
     POST_ONLY = 3
     """It must rest: an order that would trade is rejected."""
+
+
+class SelfTrade(IntEnum):
+    """What happens where an arriving order meets a resting one of its own account; the arriving one says.
+
+    HISTORY is many participants: it always trades with itself.
+    """
+
+    CANCEL_MAKER = 0
+    """The resting order gives way; the arriving one goes on."""
+    CANCEL_TAKER = 1
+    """What is left of the arriving order is cancelled; the resting one stays."""
+    CANCEL_BOTH = 2
+    """Both are cancelled."""
+    ALLOW = 3
+    """They trade."""
+    DECREMENT = 4
+    """Both lose the lots of the smaller one, without a trade; what is left of either goes on."""
 
 
 class StormKind(IntEnum):

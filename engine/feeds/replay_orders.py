@@ -180,6 +180,7 @@ def _message(market: Market, side: int, row: FeedRow) -> int:
     order.client_id = 0
     order.side = side
     order.time_in_force = _GTC
+    order.self_trade = 0
     order.price_ticks = row.price
     order.qty_lots = row.qty
     order.remaining_lots = row.qty

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from engine.arena.functions import inlined, routine
 from engine.book.kernels import find_level
+from engine.core.types import SelfTrade
 from engine.market.feed import report
 from engine.market.heap import schedule
 from engine.market.matching import (
@@ -34,10 +35,12 @@ __all__ = [
     "best_bid",
     "depth",
     "enter",
+    "enter_named",
     "is_arrival",
     "level_total",
     "new_message",
     "release_message",
+    "request_now",
     "schedule",
     "send",
     "send_cancel",
@@ -48,6 +51,7 @@ _ORDER = int(Due.ORDER)
 _CANCEL = int(Due.CANCEL)
 _CANCEL_ALL = int(Due.CANCEL_ALL)
 _REPLACE = int(Due.REPLACE)
+_CANCEL_MAKER = int(SelfTrade.CANCEL_MAKER)
 _NONE = REASON_CODES[Reason.NONE]
 _PRICE = REASON_CODES[Reason.PRICE]
 _UNKNOWN_ORDER = REASON_CODES[Reason.UNKNOWN_ORDER]
@@ -104,6 +108,7 @@ def send(
         price_ticks,
         qty_lots,
         time_in_force,
+        _CANCEL_MAKER,
     )
     schedule(market, market.now_ns + latency_ns, _ORDER, slot)
     return market.next_order_id
@@ -130,6 +135,14 @@ def send_request(
     is looked up by its owner's id when the request arrives."""
     slot = new_message(market)
     request = market.messages[slot]
+    _write_request(request, account, order_id, client_id, price_ticks, qty_lots)
+    schedule(market, market.now_ns + latency_ns, kind, slot)
+
+
+@inlined
+def _write_request(
+    request: Message, account: int, order_id: int, client_id: int, price_ticks: int, qty_lots: int
+) -> None:
     request.order_id = order_id
     request.account = account
     request.client_id = client_id
@@ -138,7 +151,7 @@ def send_request(
     request.remaining_lots = 0
     request.side = 0
     request.time_in_force = 0
-    schedule(market, market.now_ns + latency_ns, kind, slot)
+    request.self_trade = 0
 
 
 @inlined
@@ -151,6 +164,7 @@ def _write_order(
     price_ticks: int,
     qty_lots: int,
     time_in_force: int,
+    self_trade: int,
 ) -> None:
     order.order_id = order_id
     order.account = account
@@ -160,6 +174,7 @@ def _write_order(
     order.remaining_lots = qty_lots
     order.side = side
     order.time_in_force = time_in_force
+    order.self_trade = self_trade
 
 
 @inlined
@@ -196,10 +211,36 @@ def enter(
     qty_lots: int,
     time_in_force: int,
 ) -> None:
+    """An order without a client id arrives at this very moment; its account's old orders give way."""
+    enter_named(market, order_id, account, side, price_ticks, qty_lots, time_in_force, 0, _CANCEL_MAKER)
+
+
+@inlined
+def enter_named(
+    market: Market,
+    order_id: int,
+    account: int,
+    side: int,
+    price_ticks: int,
+    qty_lots: int,
+    time_in_force: int,
+    client_id: int,
+    self_trade: int,
+) -> None:
     """An order arrives at this very moment: it is under way never, and takes no slot."""
     order = market.messages[0]
-    _write_order(order, order_id, account, 0, side, price_ticks, qty_lots, time_in_force)
+    _write_order(order, order_id, account, client_id, side, price_ticks, qty_lots, time_in_force, self_trade)
     _order_arrives(market, order)
+
+
+@inlined
+def request_now(
+    market: Market, kind: int, account: int, order_id: int, price_ticks: int, qty_lots: int
+) -> int:
+    """A cancel, cancel-all or replace (Due) arrives at this very moment; returns as `arrive` does."""
+    slot = new_message(market)
+    _write_request(market.messages[slot], account, order_id, 0, price_ticks, qty_lots)
+    return arrive(market, kind, slot)
 
 
 @inlined
@@ -209,16 +250,19 @@ def is_arrival(kind: int) -> bool:
 
 
 @routine
-def arrive(market: Market, kind: int, slot: int) -> None:
-    """A message arrives at the exchange."""
+def arrive(market: Market, kind: int, slot: int) -> int:
+    """A message arrives at the exchange. Returns what a request did: the lots that a cancel removed, the
+    orders that a cancel-all did, 1 for a replace that took effect; 0 for an order."""
     message = market.messages[slot]
+    done = 0
     if kind == _ORDER:
         _order_arrives(market, message)
     elif kind == _CANCEL_ALL:
-        _cancel_all(market, message.account)
+        done = _cancel_all(market, message.account)
     else:
-        _request_arrives(market, kind, message)
+        done = _request_arrives(market, kind, message)
     release_message(market, slot)
+    return done
 
 
 @inlined
@@ -238,17 +282,19 @@ def _order_arrives(market: Market, order: Message) -> None:
 
 
 @routine
-def _cancel_all(market: Market, account: int) -> None:
+def _cancel_all(market: Market, account: int) -> int:
+    cancelled = market.accounts[account].open_orders
     slot = market.accounts[account].first_order
     while slot != 0:
         after = market.tickets[slot].next
         cancel(market, slot, 0)
         slot = after
+    return cancelled
 
 
 @routine
-def _request_arrives(market: Market, kind: int, request: Message) -> None:
-    """A cancel or a replace of one order."""
+def _request_arrives(market: Market, kind: int, request: Message) -> int:
+    """A cancel or a replace of one order; returns as `arrive` does."""
     slot = 0
     if request.order_id != 0:
         slot = slot_of(market, request.order_id)
@@ -257,17 +303,16 @@ def _request_arrives(market: Market, kind: int, request: Message) -> None:
     if slot == 0 or market.tickets[slot].account != request.account:
         if kind == _REPLACE:
             report(market, request, _REPLACE_REJECTED, _UNKNOWN_ORDER)
-        return
+        return 0
     if kind == _CANCEL:
-        cancel(market, slot, request.qty_lots)
-        return
+        return cancel(market, slot, request.qty_lots)
     reason = gate_order(market, request.account, request.price_ticks, request.qty_lots, 0)
     if reason == _NONE and request.price_ticks == 0:
         reason = _PRICE
-    if reason == _NONE:
-        replace(market, slot, request.price_ticks, request.qty_lots)
-    else:
+    if reason != _NONE:
         refuse_replace(market, slot, reason)
+        return 0
+    return int(replace(market, slot, request.price_ticks, request.qty_lots))
 
 
 @routine

@@ -9,7 +9,15 @@ from __future__ import annotations
 
 from engine.arena.functions import entry, inlined
 from engine.book.kernels import room
-from engine.market.actions import arrive, best_ask, best_bid, enter, new_message, schedule, send, send_request
+from engine.market.actions import (
+    best_ask,
+    best_bid,
+    enter_named,
+    request_now,
+    schedule,
+    send,
+    send_request,
+)
 from engine.market.feed import publish_print
 from engine.market.records import Due, Market, OrderRow
 
@@ -51,9 +59,10 @@ def has_room(market: Market) -> bool:
 def room_for_arrivals(market: Market) -> int:
     """How many arrivals surely fit.
 
-    Each can rest one order. A fill uses up its maker or its taker, so n arrivals among m resting orders
-    fill at most m + 2n - 1 times; each fill is one trade, one event and two reports, and each arrival may
-    have two reports and three events more.
+    Each can rest one order. Where two orders meet, a fill or a self-trade that is prevented uses up the
+    maker or the taker (SelfTrade), and so does a cancel of all its order; so n arrivals among m resting
+    orders do so at most m + 2n - 1 times. Each time is at most one trade, one event and two reports, and
+    each arrival may have two reports and three events more.
     """
     resting = market.book.live_orders
     trades = len(market.trades) - (market.trade_count - market.trades_taken) - resting + 1
@@ -104,37 +113,35 @@ def send_request_from(
 
 @entry
 def enter_order(
-    market_address: int, account: int, side: int, price_ticks: int, qty_lots: int, time_in_force: int
+    market_address: int,
+    account: int,
+    side: int,
+    price_ticks: int,
+    qty_lots: int,
+    time_in_force: int,
+    client_id: int,
+    self_trade: int,
 ) -> int:
     """An order that arrives at this very moment. Returns its id, or NO_ROOM."""
     market = Market.at(market_address)
     if not has_room(market):
         return NO_ROOM
     market.next_order_id += 1
-    enter(market, market.next_order_id, account, side, price_ticks, qty_lots, time_in_force)
-    return market.next_order_id
+    order_id = market.next_order_id
+    enter_named(market, order_id, account, side, price_ticks, qty_lots, time_in_force, client_id, self_trade)
+    return order_id
 
 
 @entry
 def enter_request(
     market_address: int, kind: int, account: int, order_id: int, price_ticks: int, qty_lots: int
 ) -> int:
-    """A cancel, cancel-all or replace that arrives at this very moment. Returns 0, or NO_ROOM."""
+    """A cancel, cancel-all or replace that arrives at this very moment. Returns what it did (`arrive`), or
+    NO_ROOM."""
     market = Market.at(market_address)
     if not has_room(market):
         return NO_ROOM
-    slot = new_message(market)
-    request = market.messages[slot]
-    request.order_id = order_id
-    request.account = account
-    request.client_id = 0
-    request.price_ticks = price_ticks
-    request.qty_lots = qty_lots
-    request.remaining_lots = 0
-    request.side = 0
-    request.time_in_force = 0
-    arrive(market, kind, slot)
-    return 0
+    return request_now(market, kind, account, order_id, price_ticks, qty_lots)
 
 
 @entry

@@ -19,7 +19,7 @@ from engine.book.hot import HotBook
 from engine.book.interface import EventArray
 from engine.book.kernels import Count, Event
 from engine.core.errors import DataError
-from engine.core.types import Account, Instrument, TimeInForce
+from engine.core.types import Account, Instrument, SelfTrade, TimeInForce
 from engine.market import entries
 from engine.market.checks import check_market
 from engine.market.kernel import QUEUE_LIMIT, Kernel
@@ -55,7 +55,8 @@ class Exchange(MarketReader):
     """Order entry, market data and accounts of one instrument.
 
     Market data    best_bid best_ask twice_mid_ticks last_price_ticks mark_twice_ticks depth book log tape
-    Order entry    send send_cancel send_cancel_all send_replace and, at this moment, enter cancel_now …
+    Order entry    send send_cancel send_cancel_all send_replace and, at this moment, enter cancel_now
+                   enter_cancel_all replace_now print_trade
     Accounts       ledger gate open_orders order hear set_fees
     """
 
@@ -190,23 +191,36 @@ class Exchange(MarketReader):
         price_ticks: int,
         qty_lots: int,
         time_in_force: int = TimeInForce.GTC,
+        client_id: int = 0,
+        self_trade: int = SelfTrade.CANCEL_MAKER,
     ) -> int:
         """An order that arrives at this very moment (a recorded fact has no latency). Returns its id."""
         assert account in self._accounts
-        order_id = self._enter(entries.enter_order, account, side, price_ticks, qty_lots, int(time_in_force))
+        order_id = self._enter(
+            entries.enter_order,
+            account,
+            side,
+            price_ticks,
+            qty_lots,
+            int(time_in_force),
+            client_id,
+            int(self_trade),
+        )
         self.deliver_reports()
         return order_id
 
-    def cancel_now(self, *, account: int, order_id: int, qty_lots: int = 0) -> None:
-        """A cancel (of qty_lots; 0 = all) of an own order that arrives at this very moment."""
-        self._enter(entries.enter_request, int(Due.CANCEL), account, order_id, 0, qty_lots)
-        self.deliver_reports()
+    def cancel_now(self, *, account: int, order_id: int, qty_lots: int = 0) -> int:
+        """A cancel (of qty_lots; 0 = all) of an own order that arrives at this very moment. Returns the
+        lots that it removed; 0: no such order rests."""
+        return self._enter_request(Due.CANCEL, account, order_id, 0, qty_lots)
 
-    def replace_now(self, *, account: int, order_id: int, price_ticks: int, qty_lots: int) -> None:
-        """A replace of an own order that arrives at this very moment."""
-        assert account in self._accounts
-        self._enter(entries.enter_request, int(Due.REPLACE), account, order_id, price_ticks, qty_lots)
-        self.deliver_reports()
+    def enter_cancel_all(self, account: int) -> int:
+        """A cancel of all that the account has resting, at this very moment. Returns how many orders."""
+        return self._enter_request(Due.CANCEL_ALL, account, 0, 0, 0)
+
+    def replace_now(self, *, account: int, order_id: int, price_ticks: int, qty_lots: int) -> bool:
+        """A replace of an own order that arrives at this very moment. Returns whether it took effect."""
+        return self._enter_request(Due.REPLACE, account, order_id, price_ticks, qty_lots) != 0
 
     def print_trade(self, *, side: int, price_ticks: int, qty_lots: int) -> None:
         """Publish a historical trade that touched none of our book's orders (side = resting side)."""
@@ -353,6 +367,12 @@ class Exchange(MarketReader):
         done, address, stop = 0, rows.ctypes.data, len(rows)
         while (done := live(entry)(self.market.address, address, done, stop, *arguments)) < stop:
             self.make_room()
+
+    def _enter_request(self, kind: Due, account: int, *arguments: int) -> int:
+        assert account in self._accounts
+        done = self._enter(entries.enter_request, int(kind), account, *arguments)
+        self.deliver_reports()
+        return done
 
     def _request(self, kind: Due, *arguments: int) -> None:
         assert arguments[0] in self._accounts

@@ -14,7 +14,7 @@ from __future__ import annotations
 from engine.arena.functions import inlined, routine
 from engine.arena.wordmap import find_entry
 from engine.book.kernels import add_order, remove_order, replace_order, shrink_order
-from engine.core.types import Account, EventType, TimeInForce
+from engine.core.types import Account, EventType, SelfTrade, TimeInForce
 from engine.market.feed import add_trade, publish, report, report_fill
 from engine.market.ledger import book_execution
 from engine.market.orders import KIND_CODES, REASON_CODES, Reason, ReportKind
@@ -40,6 +40,7 @@ _GTC, _IOC, _FOK, _POST_ONLY = (int(tif) for tif in TimeInForce)
 _ADD, _CANCEL, _MODIFY, _TRADE = (
     int(kind) for kind in (EventType.ADD, EventType.CANCEL, EventType.MODIFY, EventType.TRADE)
 )
+_CANCEL_MAKER, _CANCEL_TAKER, _CANCEL_BOTH, _ALLOW, _DECREMENT = (int(mode) for mode in SelfTrade)
 _ACCEPTED = KIND_CODES[ReportKind.ACCEPTED]
 _PARTIALLY_FILLED = KIND_CODES[ReportKind.PARTIALLY_FILLED]
 _FILLED = KIND_CODES[ReportKind.FILLED]
@@ -93,11 +94,7 @@ def cancel(market: Market, slot: int, qty_lots: int) -> int:
         removed = resting.qty
         _remove(market, slot, _BY_OWNER)
         return removed
-    level = market.book.levels[resting.level]
-    shrink_order(market.book, slot, qty_lots)
-    market.tickets[slot].qty_lots -= qty_lots
-    publish(market, _CANCEL, level.side, resting.order_id, level.price, qty_lots)
-    _report_resting(market, slot, _REPLACED, _NONE)
+    _shrink(market, slot, qty_lots, _NONE)
     return qty_lots
 
 
@@ -198,11 +195,44 @@ def _match(market: Market, order: Message) -> None:
             break
         slot = level.head
         maker = market.tickets[slot].account
-        # HISTORY is many participants and trades with itself; everybody else's old order gives way.
-        if maker == order.account and maker != _HISTORY:
-            _remove(market, slot, _SELF_TRADE)
+        # HISTORY is many participants and trades with itself.
+        if maker == order.account and maker != _HISTORY and order.self_trade != _ALLOW:
+            _prevent_self_trade(market, order, slot)
         else:
             execute(market, order, slot, maker, level.price)
+
+
+@routine
+def _prevent_self_trade(market: Market, order: Message, slot: int) -> None:
+    """An order meets a resting one of its own account: one of them ends, or both, or both shrink until one
+    does."""
+    mode = order.self_trade
+    if mode == _DECREMENT:
+        _decrement(market, order, slot)
+        return
+    if mode != _CANCEL_TAKER:
+        _remove(market, slot, _SELF_TRADE)
+    if mode == _CANCEL_TAKER or mode == _CANCEL_BOTH:
+        report(market, order, _CANCELLED, _SELF_TRADE)
+        order.remaining_lots = 0
+
+
+@routine
+def _decrement(market: Market, order: Message, slot: int) -> None:
+    """Both lose the lots of the smaller one. As after a partial cancel, what is left was ordered so."""
+    resting_lots = market.book.orders[slot].qty
+    lots = min(order.remaining_lots, resting_lots)
+    if lots == resting_lots:
+        _remove(market, slot, _SELF_TRADE)
+    else:
+        _shrink(market, slot, lots, _SELF_TRADE)
+    if lots == order.remaining_lots:
+        report(market, order, _CANCELLED, _SELF_TRADE)
+        order.remaining_lots = 0
+    else:
+        order.qty_lots -= lots
+        order.remaining_lots -= lots
+        report(market, order, _REPLACED, _SELF_TRADE)
 
 
 @inlined
@@ -230,7 +260,8 @@ def execute(market: Market, taker: Message, slot: int, maker: int, price_ticks: 
 
 @routine
 def _is_fillable(market: Market, order: Message) -> bool:
-    """Whether the order could trade whole at once; own resting orders do not count."""
+    """Whether the order would trade whole at once. Own resting orders that give way do not count; behind
+    one at which the order would end, or lose lots, nothing does."""
     book = market.book
     side = book.sides[1 - order.side]
     rung = side.count
@@ -244,10 +275,12 @@ def _is_fillable(market: Market, order: Message) -> bool:
         slot = level.head
         while slot != 0:
             maker = market.tickets[slot].account
-            if maker != order.account or maker == _HISTORY:
+            if maker != order.account or maker == _HISTORY or order.self_trade == _ALLOW:
                 total += book.orders[slot].qty
                 if total >= order.qty_lots:
                     return True
+            elif order.self_trade != _CANCEL_MAKER:
+                return False
             slot = book.orders[slot].next
     return False
 
@@ -270,6 +303,7 @@ def _replace_aggressively(market: Market, slot: int, price_ticks: int, qty_lots:
     aggressor.client_id = order.client_id
     aggressor.side = order.side
     aggressor.time_in_force = order.time_in_force
+    aggressor.self_trade = _CANCEL_MAKER
     aggressor.price_ticks = price_ticks
     aggressor.qty_lots = order.qty_lots
     aggressor.remaining_lots = qty_lots
@@ -309,6 +343,17 @@ def rest(market: Market, order: Message) -> None:
     account.last_order = slot
     account.open_orders += 1
     publish(market, _ADD, order.side, order.order_id, order.price_ticks, order.remaining_lots)
+
+
+@inlined
+def _shrink(market: Market, slot: int, qty_lots: int, reason: int) -> None:
+    """A part of a resting order is cancelled; it keeps its place."""
+    resting = market.book.orders[slot]
+    level = market.book.levels[resting.level]
+    shrink_order(market.book, slot, qty_lots)
+    market.tickets[slot].qty_lots -= qty_lots
+    publish(market, _CANCEL, level.side, resting.order_id, level.price, qty_lots)
+    _report_resting(market, slot, _REPLACED, reason)
 
 
 @inlined
@@ -378,6 +423,7 @@ def _copy_resting(market: Market, slot: int) -> None:
     order.client_id = ticket.client_id
     order.side = level.side
     order.time_in_force = ticket.time_in_force
+    order.self_trade = 0
     order.price_ticks = level.price
     order.qty_lots = ticket.qty_lots
     order.remaining_lots = resting.qty

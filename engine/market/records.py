@@ -76,7 +76,8 @@ class Message(Record):
     side: Half
     time_in_force: Half
     next: Half
-    spare: Half
+    self_trade: Half
+    """What it does where it meets an order of its own account (SelfTrade)."""
 
 
 class Ticket(Record):

@@ -151,7 +151,7 @@ def test_every_entry_says_that_it_has_no_room_and_does_nothing(kernel_path, monk
     for entry, arguments in (
         (entries.send_order, (1, 0, 100, 1, 0, 1, 0)),
         (entries.send_request_from, (2, 1, 1, 0, 0, 0, 1)),
-        (entries.enter_order, (1, 0, 100, 1, 0)),
+        (entries.enter_order, (1, 0, 100, 1, 0, 0, 0)),
         (entries.enter_request, (2, 1, 1, 0, 0)),
         (entries.schedule_python, (1, 1)),
         (entries.print_trade, (0, 100, 1)),

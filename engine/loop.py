@@ -2,8 +2,9 @@
 
 It takes the earliest entry of the heap and does what it says, again and again, compiled and without
 returning to Python: arrivals of orders (market/actions.py), wake-ups of built-in agents (agents/), samples
-of the features (analytics/). It returns for what only Python can do: a callback, more memory, an alert,
-or the end of the slice. Where it stopped is in the heap, so it goes on as if it had not.
+of the features (analytics/). It returns for what only Python can do: a callback, more memory, an alert, a
+call for attention (market/feed.py), or the end of the slice. Where it stopped is in the heap, so it goes on
+as if it had not.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from engine.market.exchange import Exchange
 from engine.market.heap import drop_first
 from engine.market.records import Due, Market
 
-__all__ = ["Loop", "Stop", "World", "run_until"]
+__all__ = ["ATTENTION_ROUNDS", "Loop", "Stop", "World", "run_until"]
 
 
 class Stop(IntEnum):
@@ -39,6 +40,8 @@ class Stop(IntEnum):
     """A callback is due."""
     LOOK = 3
     """A sample was taken that raises or clears an alert."""
+    ATTENTION = 4
+    """Something has happened at which Python is to act in this very instant (Market.attention)."""
 
 
 class World(Record):
@@ -51,12 +54,16 @@ class World(Record):
     """Whether there are analytics; without them executions are not watched."""
 
 
+ATTENTION_ROUNDS = 10_000
+"""How often in one instant what Python does at a call for attention may call for it again; more means that
+it never ends."""
 _WAKE = int(Due.WAKE)
 _SAMPLE = int(Due.SAMPLE)
 _DONE = int(Stop.DONE)
 _ROOM = int(Stop.ROOM)
 _PYTHON = int(Stop.PYTHON)
 _LOOK = int(Stop.LOOK)
+_ATTENTION = int(Stop.ATTENTION)
 _WHY = 7
 _REPORTS = 8
 _HANDLE_SHIFT = 4
@@ -80,6 +87,8 @@ def run_until(world_address: int, until_ns: int) -> int:
         if is_arrival(kind):
             arrive(market, kind, target)
             _watch_trades(world)
+            if market.attention != 0:
+                return _stop(market, _ATTENTION)
         elif kind == _WAKE:
             delay_ns = act(market, world.population, target, now_ns)
             if delay_ns > 0:
@@ -146,6 +155,8 @@ class Loop:
         before = market.processed
         address, wake = self._world.address, exchange.kernel.run
         while True:
+            if market.attention:  # of a happening, a callback, a listener, or what was done before this call
+                self._attend()
             # Looked up each time: machine code may have become live since the last call.
             came = live(run_until)(address, until_ns)
             if came & _REPORTS:
@@ -153,14 +164,26 @@ class Loop:
             why = came & _WHY
             if why == _PYTHON:
                 wake(came >> _HANDLE_SHIFT)
-            elif why == _DONE:
-                exchange.hand_over_events()
-                return market.processed - before
             elif why == _ROOM:
                 exchange.make_room()
-            else:
+            elif why == _LOOK:
                 for listener in self.on_look:
                     listener()
+            elif why == _DONE and not market.attention:
+                exchange.hand_over_events()
+                return market.processed - before
+
+    def _attend(self) -> None:
+        """Lets who acts act, now, until nothing calls for attention any more."""
+        exchange = self.exchange
+        market = exchange.market
+        for _ in range(ATTENTION_ROUNDS):
+            market.attention = 0
+            exchange.deliver_reports()
+            exchange.on_attention()
+            if not market.attention:
+                return
+        raise AssertionError(f"who acts has called for attention {ATTENTION_ROUNDS} times in one instant")
 
     @property
     def _world(self) -> World:

@@ -29,6 +29,7 @@ from engine.market.records import (
     AccountRow,
     Due,
     HeapEntry,
+    Hearing,
     Market,
     MarketReader,
     Message,
@@ -47,6 +48,7 @@ RECENT_TRADES = 200
 VOLUME_PRICES = 16_384
 """Prices with remembered volume; the price seen first is forgotten first (counted)."""
 EVENT_TYPES = 32
+_LAST_SELF_TRADE = int(max(SelfTrade))
 
 _R = TypeVar("_R", bound=Record)
 
@@ -57,7 +59,8 @@ class Exchange(MarketReader):
     Market data    best_bid best_ask twice_mid_ticks last_price_ticks mark_twice_ticks depth book log tape
     Order entry    send send_cancel send_cancel_all send_replace and, at this moment, enter cancel_now
                    enter_cancel_all replace_now print_trade
-    Accounts       ledger gate open_orders order hear set_fees
+    Accounts       ledger gate open_orders order set_fees hear
+    Attention      hear(acts=True) set_triggers on_attention
     """
 
     first_messages = 2 * entries.SPARE_MESSAGES
@@ -88,6 +91,9 @@ class Exchange(MarketReader):
         self._listeners: dict[int, Callable[[ExecutionReport], None]] = {}
         self.take_trades: Callable[[], None] = self._drop_trades
         """Lets the analytics see the executions since the last call."""
+        self.on_attention: Callable[[], None] = _do_nothing
+        """Acts in the instant of a report to an account that acts, or of an execution beyond a trigger; it is
+        called again while what it does calls for attention itself."""
         self._watcher: Callable[[EventArray], None] | None = None
 
     # -- market data that everybody may see ------------------------------------------------------------
@@ -196,6 +202,7 @@ class Exchange(MarketReader):
     ) -> int:
         """An order that arrives at this very moment (a recorded fact has no latency). Returns its id."""
         assert account in self._accounts
+        assert 0 <= self_trade <= _LAST_SELF_TRADE
         order_id = self._enter(
             entries.enter_order,
             account,
@@ -250,14 +257,26 @@ class Exchange(MarketReader):
         row = self.market.accounts[account]
         row.maker_ppm, row.taker_ppm = fees
 
-    def hear(self, account: int, listener: Callable[[ExecutionReport], None]) -> None:
+    def hear(self, account: int, listener: Callable[[ExecutionReport], None], *, acts: bool = False) -> None:
         """From now on, tell the listener what becomes of the account's orders.
 
         It hears when the loop comes back, so when it hears depends on the slicing: it may keep or pass on
         what it hears, and never acts on the market.
+
+        With `acts`, the loop comes back at once: all listeners hear after the very happening in which the
+        account was reported to (an arrival with all that it trades, a callback), then `on_attention` is
+        called, still at that instant and before anything else happens. That is where to act; the listener
+        itself still only keeps what it hears, because a request made at this moment (`enter`, `cancel_now`)
+        is reported while it is being made.
         """
-        self.market.accounts[account].hears = 1
+        self.market.accounts[account].hears = int(Hearing.AT_ONCE if acts else Hearing.REPORTS)
         self._listeners[account] = listener
+
+    def set_triggers(self, above_ticks: int, below_ticks: int) -> None:
+        """From now on every execution or print at or above the one price, or at or below the other, has
+        `on_attention` called as a report to an account that acts does; 0 = no such price."""
+        assert above_ticks >= 0 <= below_ticks
+        self.market.trigger_above_ticks, self.market.trigger_below_ticks = above_ticks, below_ticks
 
     def deliver_reports(self) -> None:
         """Hands the reports that have come up to their listeners."""
@@ -409,3 +428,7 @@ class Exchange(MarketReader):
         self.book._check()
         self.ledger.check()
         check_market(self.arena)
+
+
+def _do_nothing() -> None:
+    """What happens when nobody acts."""

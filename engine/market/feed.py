@@ -2,7 +2,8 @@
 
 Every change of the book is one public event, folded into the running digest s = xxh3_64(s + event) and
 kept in a ring. The digest is one word of state, so a snapshot carries it and slicing cannot change it.
-Executions and reports name accounts: inside knowledge, never part of the public feed.
+Executions and reports name accounts: inside knowledge, never part of the public feed. Some of them call for
+attention: the loop (loop.py) stops after the happening they belong to, and Python acts in that instant.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from engine.arena.wordmap import find_entry, forget_entry
 from engine.book.hashing import event_digest
 from engine.core.types import NO_SIDE, Account, EventType
 from engine.market.orders import REASON_CODES, Reason
-from engine.market.records import Market, Message, ReportRow
+from engine.market.records import Hearing, Market, Message, ReportRow
 
 __all__ = ["add_trade", "publish", "publish_print", "report", "report_fill", "volume_at"]
 
 _HISTORY = int(Account.HISTORY)
 _PRINT = int(EventType.PRINT)
+_AT_ONCE = int(Hearing.AT_ONCE)
 _NO_REASON = REASON_CODES[Reason.NONE]
 
 
@@ -56,6 +58,7 @@ def add_trade(
     trade.maker = maker
     market.traded_lots += qty_lots
     market.last_price_ticks = price_ticks
+    _pull_triggers(market, price_ticks)
     _add_volume(market, price_ticks, qty_lots)
     if maker == _HISTORY and aggressor != _HISTORY:
         _add_divergence(market, price_ticks, qty_lots)
@@ -112,6 +115,15 @@ def _write_fill(
 
 
 @inlined
+def _pull_triggers(market: Market, price_ticks: int) -> None:
+    """Calls for attention at an execution beyond a trigger."""
+    above = market.trigger_above_ticks
+    below = market.trigger_below_ticks
+    if (above != 0 and price_ticks >= above) or (below != 0 and price_ticks <= below):
+        market.attention = 1
+
+
+@inlined
 def _new_report(market: Market, number: int) -> ReportRow:
     """The next row of the ring, for a report to this account."""
     account = market.accounts[number]
@@ -119,6 +131,8 @@ def _new_report(market: Market, number: int) -> ReportRow:
     row = market.reports[market.report_count & (len(market.reports) - 1)]
     market.report_count += 1
     row.sequence = account.reports
+    if account.hears == _AT_ONCE:
+        market.attention = 1
     return row
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "AccountRow",
     "Due",
     "HeapEntry",
+    "Hearing",
     "Market",
     "MarketReader",
     "Message",
@@ -33,6 +34,17 @@ __all__ = [
     "Ticket",
     "TradeRow",
 ]
+
+
+class Hearing(IntEnum):
+    """What happens to execution reports of an account."""
+
+    NOTHING = 0
+    """They are counted and dropped."""
+    REPORTS = 1
+    """They are written."""
+    AT_ONCE = 2
+    """And the loop stops after the happening in which one was written, so that Python may act."""
 
 
 class Due(IntEnum):
@@ -116,7 +128,7 @@ class AccountRow(Record):
     opened: Byte
     """Whether the account has ever traded."""
     hears: Byte
-    """Whether its execution reports are written."""
+    """What happens to its execution reports (Hearing)."""
     killed: Byte
     """Its kill switch."""
 
@@ -220,6 +232,13 @@ class Market(Record):
     """Lots of all executions."""
     last_price_ticks: Word
     """Of the last trade; 0 before the first."""
+    trigger_above_ticks: Word
+    """An execution at this price or above calls for attention; 0 = none does."""
+    trigger_below_ticks: Word
+    """The same at this price or below."""
+    attention: Byte
+    """Whether something has happened at which Python is to act in this very instant: one of these
+    executions, or a report to an account that hears at once."""
     report_count: Word
     reports_taken: Word
     """Reports that Python has fetched."""

@@ -13,6 +13,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator
 
+import numpy as np
+
 from engine.arena.leaves import signed
 from engine.arena.machine import live, load
 from engine.arena.memory import Arena, Rows
@@ -49,8 +51,8 @@ class HotBook:
     Batch       apply counts warm_up
     One order   order quantity_ahead
     One level   level orders_at
-    The book    best_bid best_ask crossed front depth lots_within levels level_count order_count digest
-                resting_orders statistics
+    The book    best_bid best_ask crossed front depth lots_within levels level_arrays level_count
+                order_count digest resting_orders statistics
     Inside      row slot make_room
 
     Methods hold what BookInterface says. It pickles and deep-copies as its tables.
@@ -199,6 +201,17 @@ class HotBook:
         found = self._best_levels(side, n)
         columns = (found[name].tolist() for name in ("price", "total", "count"))
         return [Level(*row) for row in zip(*columns, strict=True)]
+
+    def level_arrays(self, side: int, n: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """(prices in ticks, total lots) of the best n levels of a side (all of them for None), best first:
+        two int64 arrays of their own, shape (levels,)."""
+        rungs = self._rungs(side)
+        best = rungs[max(len(rungs) - n, 0) if n is not None else 0 :][::-1]
+        ranks = best["rank"]
+        return (
+            ranks.copy() if side == 0 else np.negative(ranks),
+            self.arena.rows("levels")["total"][best["level"]],
+        )
 
     def level_count(self, side: int) -> int:
         """Number of levels of a side."""

@@ -88,6 +88,16 @@ class TradeTape(MarketReader):
         assert wanted <= len(self.market.trades), "executions have left the ring"
         return self.recent(wanted)
 
+    def arrays_since(self, trade_id: int) -> np.ndarray:
+        """The executions after this one that are kept, oldest first: a 1-d array of TradeRow.dtype() of its
+        own. Where its first id is not trade_id + 1, those between have left the ring."""
+        ring = self.arena.rows("trades")
+        last = self.market.trade_count
+        ids = np.arange(max(trade_id, last - len(ring), 0), last) + 1
+        rows: np.ndarray = ring[(ids - 1) & (len(ring) - 1)]
+        kept = rows["trade_id"] == ids  # a ring that has just grown holds less than it could
+        return rows if kept.all() else rows[kept]
+
     def volume(self, low_ticks: int, high_ticks: int) -> dict[int, int]:
         """Traded lots by price, for prices in [low, high] that are remembered."""
         market, prices = self.market, self.arena.rows("volume_order")["value"]

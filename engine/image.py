@@ -47,6 +47,8 @@ def take_image(session: Session) -> SessionImage:
         },
         "alerts": session.alerts.state(),
         "storms": session.storms.state(),
+        "broker": session.broker.state(),
+        "request": session.request_text.waiting.hex(),
         "agents": {agent.account: agent.state() for agent in session.python_agents},
         "history": None if session.history is None else session.history.state(),
         "kernel": session.kernel.state(),
@@ -75,6 +77,8 @@ def restore_session(session: Session, image: SessionImage) -> None:
         )
     session.alerts.restore(state["alerts"])
     session.storms.restore(state["storms"])
+    session.broker.restore(state["broker"])
+    session.request_text.waiting = bytes.fromhex(state["request"])
     for agent in session.python_agents:
         agent.restore(state["agents"][str(agent.account)])
     if session.history is not None:

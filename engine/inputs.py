@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 
+from engine.broker.journaling import PIECE_BYTES
 from engine.core.errors import StormError, UsageError
 from engine.core.types import Account, Command, CommandKind, Side, StormKind, TimeInForce
 from engine.storms.base import MILLION, StormRequest
@@ -40,6 +41,9 @@ def check_command(command: Command) -> None:
     elif kind == CommandKind.STORM_STOP:
         if command.storm and command.storm not in tuple(StormKind):
             raise StormError(f"storm {command.storm} is unknown: use 1 to {max(StormKind)}, or 0 for all")
+    elif kind in (CommandKind.TEXT, CommandKind.BROKER):
+        if not 0 < command.flags <= PIECE_BYTES:
+            raise UsageError(f"a piece of a broker request has 1 to {PIECE_BYTES} bytes, not {command.flags}")
     elif kind not in (CommandKind.TARGET_SAMPLE, CommandKind.RECORD_START, CommandKind.RECORD_STOP):
         raise UsageError(f"a command of kind {kind} is not an input")
 

@@ -20,6 +20,9 @@ from engine.agents.demo_maker import DemoMaker
 from engine.agents.fundamental import Fundamental
 from engine.agents.population import Population
 from engine.analytics.readings import Analytics
+from engine.broker.broker import BOT_ACCOUNTS, Broker
+from engine.broker.journaling import RequestText
+from engine.broker.terms import BrokerRequest
 from engine.core.alerts import AlertStore
 from engine.core.errors import UsageError
 from engine.core.rng import Stream
@@ -106,8 +109,9 @@ class Session:
             source = open_source(config.source, symbol=config.symbol)
         self.source = source
         members = sum(group.members for group in scenario.groups) + len(config.agents)
+        first_bot = int(Account.FIRST_AGENT) + members
         self.exchange = Exchange(
-            instrument=self._instrument(), fees=scenario.fees, accounts=Account.FIRST_AGENT + members
+            instrument=self._instrument(), fees=scenario.fees, accounts=first_bot + BOT_ACCOUNTS
         )
         self.kernel = self.exchange.kernel
         self.analytics = Analytics(self.exchange.arena, unit_lots=self.exchange.instrument.unit_lots)
@@ -138,6 +142,8 @@ class Session:
             self._add_agent(agent, account=account, name=f"{agent.kind}-{number}")
         if config.analytics:
             self.loop.start_samples()
+        self.broker = self._make_broker(first_bot)
+        self.request_text = RequestText()
         self.input_count = 0
         """Inputs accepted so far; their sequence numbers run from 1."""
         self.kept_reports: dict[int, deque[ExecutionReport]] = {}
@@ -183,6 +189,11 @@ class Session:
     def event_digest(self) -> int:
         """Running digest of all public events."""
         return self.exchange.log.digest
+
+    @property
+    def told_digest(self) -> int:
+        """Running digest of what bots at the venue were told."""
+        return self.broker.boundary.digest
 
     def book_digest(self) -> int:
         """Canonical L2 digest of the book as it is."""
@@ -265,6 +276,7 @@ class Session:
     def owners(self) -> dict[str, object]:
         """Whose callbacks may wait in the kernel, by their `owner_key`."""
         owners: dict[str, object] = {self.owner_key: self, **self.storms.owners()}
+        owners.update((part.owner_key, part) for part in (self.broker, self.broker.boundary))
         owners.update((agent.owner_key, agent) for agent in self.python_agents)
         if self.history is not None:
             owners[self.history.owner_key] = self.history
@@ -275,6 +287,8 @@ class Session:
         return {
             "kernel": self.kernel.statistics(),
             "storms": self.storms.statistics(),
+            "broker": self.broker.statistics(),
+            "boundary": self.broker.boundary.statistics(),
             "analytics": self.analytics.statistics(),
             "reports": {str(a): len(kept) for a, kept in self.kept_reports.items()} | {"limit": REPORTS_KEPT},
             **({} if self.history is None else {"history": self.history.statistics()}),
@@ -368,6 +382,35 @@ class Session:
             self.add_marker("record", "recorded")
         elif kind == CommandKind.TARGET_SAMPLE:
             self._watch_target(command)
+        elif (request := self.request_text.take(command)) is not None:
+            self._check_account(request)
+            self.broker.accept(request)
+
+    def _make_broker(self, first_bot: int) -> Broker:
+        scenario = self.scenario
+        anchor = scenario.fundamental.anchor_ticks if scenario.fundamental is not None else None
+        broker = Broker(
+            self.exchange,
+            fees=scenario.fees,
+            start=scenario.venue.balances(self.exchange.instrument, None if anchor is None else int(anchor)),
+            first_account=first_bot,
+            latency_ns=scenario.external_latency_us * 1_000,
+        )
+        broker.on_account_opened = self._note_account
+        broker.on_report = self._keep_report
+        return broker
+
+    def _note_account(self, number: int, label: str) -> None:
+        if number != Account.TARGET:
+            self.accounts[number] = AccountInfo(label, "bot", None)
+
+    def _check_account(self, request: BrokerRequest) -> None:
+        """A request names the target or an account for bots."""
+        first = self.broker.first_account
+        if request.account != Account.TARGET and not first <= request.account < first + BOT_ACCOUNTS:
+            raise UsageError(
+                f"account {request.account} is no bot's: use 2 (the target) or {first} and above"
+            )
 
     def _storm(self, _now_ns: int, command: Command) -> None:
         if command.kind == CommandKind.STORM_START:
@@ -403,4 +446,5 @@ class Session:
                 self.alerts.clear(f"regime-{level}")
 
     def _keep_report(self, report: ExecutionReport) -> None:
-        self.kept_reports[report.account].append(report)
+        if (kept := self.kept_reports.get(report.account)) is not None:
+            kept.append(report)

@@ -18,6 +18,7 @@ ORDER = (
     "arena",
     "book",
     "market",
+    "broker",
     "agents",
     "scenarios",
     "storms",
@@ -34,8 +35,11 @@ ORDER = (
     "rebuild",
     "convert",
     "target",
+    "venue",
     "api",
     "host",
+    "client",
+    "cage",
 )
 """The rooms of engine/, each of which may import those before it (and itself), never those behind it."""
 EXACT_ROOMS = ("core", "arena", "book", "market", "agents", "storms", "scenarios", "loop.py")

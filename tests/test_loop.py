@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+import engine.loop as loop_module
 import engine.session  # noqa: F401 - all entries of the engine
 from engine.arena.functions import ENTRIES
 from engine.arena.machine import live
@@ -17,6 +18,7 @@ from engine.inputs import storm_command
 from engine.loop import Loop, Stop, World, run_until
 from engine.market import entries
 from engine.market.exchange import Exchange
+from engine.market.orders import ExecutionReport
 from engine.market.records import Due
 from engine.scenarios import load_scenario
 from engine.session import Session, SessionConfig
@@ -116,6 +118,164 @@ def test_who_looks_at_samples_hears_of_those_that_matter_only(kernel_path):
     assert looks
     assert len(looks) < 10 < session.analytics.statistics()["samples"]
     assert all(now_ns == sample_ns for now_ns, sample_ns in looks)
+
+
+# -- attention ---------------------------------------------------------------------------------------
+
+
+def test_it_stops_at_once_for_a_report_to_who_acts_and_for_nobody_else(kernel_path):
+    exchange = LoopedExchange()
+    reports = exchange.listen(1)
+    exchange.hear(2, reports.append, acts=True)
+    for account in (1, 2, 1):
+        exchange.send(account=account, side=0, price_ticks=50, qty_lots=1, latency_ns=5)
+    assert call(exchange, 10) == (Stop.ATTENTION, True, 0)
+    assert (exchange.market.now_ns, exchange.market.processed, exchange.market.attention) == (5, 2, 1)
+    exchange.hear(2, reports.append)
+    exchange.market.attention = 0
+    exchange.send(account=2, side=0, price_ticks=50, qty_lots=1, latency_ns=1)
+    assert call(exchange, 10) == (Stop.DONE, True, 0)
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "prices", "heard"),
+    [
+        (0, 0, (1, 100, 1 << 40), []),
+        (100, 0, (99, 100, 101, 1), [100, 101]),
+        (0, 100, (101, 100, 99), [100, 99]),
+        (102, 100, (101, 102, 100), [102, 100]),
+    ],
+)
+def test_it_stops_at_once_for_executions_and_prints_beyond_a_trigger(
+    kernel_path, above, below, prices, heard
+):
+    exchange = LoopedExchange()
+    seen: list[int | None] = []
+    exchange.on_attention = lambda: seen.append(exchange.last_price_ticks)
+    exchange.set_triggers(above, below)
+    for number, price_ticks in enumerate(prices, 1):
+        for account in (1, 2):
+            order = {"side": account - 1, "price_ticks": price_ticks, "qty_lots": 1}
+            exchange.send(account=account, latency_ns=number, **order)
+    exchange.loop.run_until(100)
+    assert seen == heard
+    seen.clear()
+    for number, price_ticks in enumerate(prices, 101):
+        exchange.kernel.schedule(
+            number, lambda _, p: exchange.print_trade(side=0, price_ticks=p, qty_lots=1), price_ticks
+        )
+    exchange.loop.run_until(200)
+    assert seen == heard
+
+
+def test_who_acts_does_so_before_anything_else_and_again_for_what_that_brings(kernel_path):
+    """A fill has the second order cancelled before the order that would have taken it arrives, though both
+    arrive at one time."""
+    exchange = LoopedExchange()
+    told: list[tuple[str, int]] = []
+    exchange.hear(1, lambda report: told.append((report.kind, report.order_id)), acts=True)
+    calls: list[tuple[int, int]] = []
+
+    def act() -> None:
+        calls.append((exchange.kernel.now_ns, len(told)))
+        if told[-1] == ("filled", first):
+            assert exchange.cancel_now(account=1, order_id=second) == 1
+
+    exchange.on_attention = act
+    first, second = (exchange.enter(account=1, side=0, price_ticks=p, qty_lots=1) for p in (51, 50))
+    for _ in range(2):
+        exchange.send(account=2, side=1, price_ticks=50, qty_lots=1, latency_ns=7)
+    exchange.loop.run_until(100)
+    assert told == [("accepted", 1), ("accepted", 2), ("filled", 1), ("cancelled", 2)]
+    assert calls == [(0, 2), (7, 3), (7, 4)]
+    assert [(t.time_ns, t.maker) for t in exchange.tape.since(0)] == [(7, 1)]
+    exchange._check()
+
+
+def test_what_a_callback_or_a_listener_to_samples_does_is_acted_upon_at_once(kernel_path):
+    exchange = LoopedExchange()
+    seen: list[int] = []
+    exchange.hear(1, lambda _: None, acts=True)
+    exchange.on_attention = lambda: seen.append(exchange.kernel.now_ns)
+    exchange.kernel.schedule(5, lambda *_: exchange.enter(account=1, side=0, price_ticks=50, qty_lots=1))
+    exchange.kernel.schedule(6, lambda *_: exchange.cancel_now(account=1, order_id=1))
+    exchange.kernel.schedule(7, lambda *_: None)
+    exchange.loop.run_until(100)
+    assert seen == [5, 6]
+
+
+def test_who_calls_for_attention_without_end_is_stopped(kernel_path, monkeypatch):
+    monkeypatch.setattr(loop_module, "ATTENTION_ROUNDS", 20)
+    exchange = LoopedExchange()
+    exchange.hear(1, lambda _: None, acts=True)
+    exchange.on_attention = lambda: void(exchange.enter(account=1, side=0, price_ticks=50, qty_lots=1))
+    exchange.send(account=1, side=0, price_ticks=50, qty_lots=1)
+    with pytest.raises(AssertionError, match="20 times in one instant"):
+        exchange.loop.run_until(100)
+
+
+def void(_: object) -> None:
+    """For requests that return something."""
+
+
+class Pairs:
+    """Acts as a broker does: of two orders around the touch the second goes when the first fills, then it
+    shows two others; and it follows the price with triggers, at which it takes."""
+
+    account = int(Account.TARGET)
+
+    def __init__(self, session: Session) -> None:
+        self.exchange = session.exchange
+        self.fills: list[tuple[int, int, int]] = []
+        self.news: list[ExecutionReport] = []
+        self.pulled, self.pulled_ns = 0, 0
+        self.exchange.hear(self.account, self.news.append, acts=True)
+        self.exchange.on_attention = self.act
+        self.exchange.kernel.schedule(NS_PER_S // 2 + 5, lambda *_: self.show())
+
+    def act(self) -> None:
+        news, self.news[:] = self.news[:], []
+        fills = [report for report in news if report.trade_id]
+        self.fills += [(report.time_ns, report.trade_id, report.is_maker) for report in fills]
+        assert all(report.time_ns == self.exchange.kernel.now_ns for report in news)
+        market, now_ns = self.exchange.market, self.exchange.kernel.now_ns
+        beyond = not market.trigger_below_ticks < market.last_price_ticks < market.trigger_above_ticks
+        if beyond and now_ns != self.pulled_ns:
+            self.pulled, self.pulled_ns = self.pulled + 1, now_ns
+            order = {"side": self.pulled & 1, "price_ticks": 0, "qty_lots": 1}
+            self.exchange.enter(account=self.account, time_in_force=TimeInForce.IOC, **order)
+        if beyond or any(report.is_maker for report in fills):
+            self.exchange.enter_cancel_all(self.account)
+            self.show()
+
+    def show(self) -> None:
+        last = self.exchange.last_price_ticks or 10_000
+        self.exchange.set_triggers(last + 2, last - 2)
+        ask = self.exchange.best_ask
+        for side, price_ticks in enumerate((ask - 1, ask) if ask else ()):
+            self.exchange.enter(account=self.account, side=side, price_ticks=price_ticks, qty_lots=1)
+
+
+@pytest.mark.parametrize("slice_ns", [NS_PER_MS, 2 * NS_PER_S])
+def test_who_acts_at_once_does_the_same_in_slices_of_any_length(kernel_path, slice_ns, acted):
+    assert act_in_pairs(slice_ns) == acted
+
+
+def act_in_pairs(slice_ns: int) -> tuple[object, ...]:
+    """Some of a market in which somebody acts at once: all that must be the same."""
+    session = busy_session()
+    pairs = Pairs(session)
+    while session.now_ns < 2 * NS_PER_S:
+        session.advance(min(2 * NS_PER_S, session.now_ns + slice_ns))
+    session.exchange._check()
+    assert sum(is_maker for _, _, is_maker in pairs.fills) > 10
+    assert pairs.pulled > 2
+    return *picture(session), pairs.fills, pairs.pulled
+
+
+@pytest.fixture(scope="module")
+def acted(machine_code: None) -> tuple[object, ...]:
+    return act_in_pairs(2 * NS_PER_S)
 
 
 # -- one market, whatever runs it ----------------------------------------------------------------------

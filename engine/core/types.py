@@ -188,6 +188,10 @@ class CommandKind(IntEnum):
     """What the target said of itself: equity in 1e-6 currency units (or unreachable)."""
     RECORD_START = 8
     RECORD_STOP = 9
+    TEXT = 10
+    """A piece of a broker request, not its last."""
+    BROKER = 11
+    """The last piece of a broker request (engine/broker/journaling.py)."""
     CHECKPOINT = 128
     """State of the session at this time: event count and digests."""
 
@@ -204,7 +208,8 @@ class Command(NamedTuple):
     STORM_START    storm a=severity in millionths b=duration_ns qty_lots=storm seed
     STORM_STOP     storm (0 = all)
     TARGET_SAMPLE  a=equity in millionths; b=packed trades; flags 1 = valid, 0 = unreachable
-    CHECKPOINT     order_id=event digest, price_ticks=book digest (as i64), qty_lots=event count
+    TEXT, BROKER   account flags=bytes; the five 8-byte fields from order_id on hold them
+    CHECKPOINT     order_id=event digest, price_ticks=book digest, qty_lots=event count, a=told digest (as i64)
     """
 
     kind: int

@@ -21,6 +21,7 @@ from engine.host.paced import PacedHost, verdict_view
 from engine.host.publication import Publication
 from engine.host.snapshots import SnapshotWriter
 from engine.host.target_record import TargetRecord, agent_sample, sample_of
+from engine.host.venue_port import VenuePort
 from engine.inputs import check_command, storm_command
 from engine.journal.records import RunHeader
 from engine.journal.writer import FsyncPolicy
@@ -37,6 +38,8 @@ __all__ = ["LiveOptions", "SessionHost"]
 INPUTS_LIMIT = 4_000_000
 """Inputs kept in memory for a recording that may still start (256 MB at the most)."""
 TICK_NS = NS_PER_S
+REQUEST_IDLE_S = 0.000_2
+"""How long the engine sleeps while requests of bots are under way."""
 LAST_POLL_NS = NS_PER_S
 """How long the end of a recording waits for the target's last word."""
 
@@ -93,6 +96,10 @@ class SessionHost(PacedHost):
         self.session_id = f"{engine_source_hash()[:8]}-{config.seed}-{monotonic_ns():x}"
         self.target = TargetRecord(options.target)
         self.publication: Publication | None = None
+        self.venue = VenuePort(
+            self.session, session_id=self.session_id, frame=self.frame, put=self._ask_inputs
+        )
+        """The door for gateways of bots."""
         if options.publish is not None:
             self.publication = Publication(
                 self.session, options.publish, allow_remote=options.publish_anywhere
@@ -164,6 +171,12 @@ class SessionHost(PacedHost):
         check_command(command)  # at the door: what is journaled must be acceptable
         return self._ask(lambda: self._input(command))
 
+    def _ask_inputs(self, commands: list[Command]) -> bool:
+        """The same for commands that belong together."""
+        for command in commands:
+            check_command(command)
+        return self._ask(lambda: self._uncommitted.extend(commands))
+
     def _input(self, command: Command) -> None:
         """Queue an input for this turn; it is stamped, journaled and accepted together with its peers."""
         self._uncommitted.append(command)
@@ -227,6 +240,18 @@ class SessionHost(PacedHost):
 
     # -- time -----------------------------------------------------------------------------------------
 
+    def statistics(self) -> dict[str, dict[str, int]]:
+        """Those of the session and host, and the venue's."""
+        return {
+            **super().statistics(),
+            "venue": self.venue.statistics(),
+            "market_data": self.venue.market_data.statistics(),
+        }
+
+    def _idle_s(self) -> float:
+        """A request that is under way arrives within a fraction of a millisecond."""
+        return REQUEST_IDLE_S if self.session.broker.is_busy else super()._idle_s()
+
     def run_to_end(self, *, progress: Callable[[int, int], None] | None = None) -> None:
         """Run in the caller's thread until options.until_ns, or the end of the source (headless)."""
         end_ns = self._end_ns()
@@ -261,9 +286,11 @@ class SessionHost(PacedHost):
         self._fire_due()
         while session.now_ns < until_ns:
             stop_ns = min(until_ns, (session.now_ns // TICK_NS + 1) * TICK_NS)
+            stop_ns = min(stop_ns, self.venue.next_stop_ns)
             if self._scheduled:
                 stop_ns = min(stop_ns, max(session.now_ns + 1, self._scheduled[0].start_ns))
             self._measured_advance(stop_ns)
+            self.venue.look()
             self._record_storms()
             if session.now_ns % TICK_NS == 0:
                 self._tick()
@@ -335,6 +362,7 @@ class SessionHost(PacedHost):
             on_failure=self._tell_of_failure,
         )
         self._storms_seen = new_storm_entries(self.session.storms, 0)[1]
+        self.session.broker.boundary.on_line = self._recorder.on_told
         self._last_verdict = None
         self.target.rebase()
         if self._recorder.error is None:
@@ -346,6 +374,7 @@ class SessionHost(PacedHost):
     def _tell_of_failure(self, reason: str) -> None:
         """Recording is over, the market goes on."""
         self._snapshots = None
+        self.session.broker.boundary.on_line = None
         self._notice = f"not recording: {reason}"
         self.session.alerts.raise_alert(
             "recording",
@@ -375,6 +404,7 @@ class SessionHost(PacedHost):
         self._record_storms()
         recorder.describe_target(self._target_summary())
         self._last_verdict = recorder.finish(take_checkpoint(self.session))
+        self.session.broker.boundary.on_line = None
         if self._snapshots is not None:
             self._snapshots.close()
             self._snapshots = None

@@ -226,7 +226,7 @@ class PacedHost:
             while not self._stopping.is_set():
                 self.turn()
                 if self._jump is None and (self._paused or self._ended or self._speed is not None):
-                    self._wake.wait(IDLE_S)
+                    self._wake.wait(self._idle_s())
                     self._wake.clear()
                 else:
                     # Yield the interpreter between slices: the screen's thread must get its turn.
@@ -236,6 +236,10 @@ class PacedHost:
             self._note_failure(traceback.format_exc())
         finally:
             self._finish()
+
+    def _idle_s(self) -> float:
+        """How long the thread may sleep when there is nothing to do at once."""
+        return IDLE_S
 
     def _advance_slice(self) -> None:
         now_wall = monotonic_ns()

@@ -113,22 +113,28 @@ class Checkpoint(NamedTuple):
     """u64, running digest over all public events so far."""
     book_digest: int
     """u64, canonical L2 digest of the book."""
+    told_digest: int = 0
+    """u64, running digest of what bots at the venue were told."""
 
     def as_command(self) -> Command:
         """The note that stands for it in the journal."""
-        book = self.book_digest
         return Command(
             kind=CommandKind.CHECKPOINT,
             time_ns=self.time_ns,
             order_id=self.event_digest,
-            price_ticks=book - (1 << 64) if book >> 63 else book,
+            price_ticks=_signed(self.book_digest),
             qty_lots=self.event_count,
+            a=_signed(self.told_digest),
         )
 
     @classmethod
     def from_command(cls, note: Command) -> Checkpoint:
         """The checkpoint in a CHECKPOINT note."""
-        return cls(note.time_ns, note.qty_lots, note.order_id, note.price_ticks & _U64)
+        return cls(note.time_ns, note.qty_lots, note.order_id, note.price_ticks & _U64, note.a & _U64)
+
+
+def _signed(word: int) -> int:
+    return word - (1 << 64) if word >> 63 else word
 
 
 def segment_name(first_sequence: int) -> str:

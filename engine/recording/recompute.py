@@ -52,6 +52,10 @@ class RecordableSession(Protocol):
     def storms(self) -> StormHistory:
         """Storms so far."""
 
+    @property
+    def told_digest(self) -> int:
+        """Running digest of what bots at the venue were told."""
+
     def book_digest(self) -> int:
         """Digest of the book."""
 
@@ -84,7 +88,13 @@ def replay_inputs(session: RecordableSession, commands: Iterable[Command], until
 
 def take_checkpoint(session: RecordableSession) -> Checkpoint:
     """The session's state now."""
-    return Checkpoint(session.now_ns, session.event_count, session.event_digest, session.book_digest())
+    return Checkpoint(
+        session.now_ns,
+        session.event_count,
+        session.event_digest,
+        session.book_digest(),
+        session.told_digest,
+    )
 
 
 def take_tick(

@@ -124,6 +124,8 @@ class Recorder:
         self._journal: JournalWriter | None = None
         self._tick_lines: JsonLines | None = None
         self._event_lines: JsonLines | None = None
+        self._venue_lines: JsonLines | None = None
+        self._told_lines: list[bytes] = []
 
     @property
     def bytes_written(self) -> int:
@@ -184,6 +186,10 @@ class Recorder:
         with self._guarded():
             self._write_event(kind, time_ns, fields)
 
+    def on_told(self, line: bytes) -> None:
+        """One line of venue.jsonl: what the venue told a bot, or did not; written with the next commit."""
+        self._told_lines.append(line)
+
     def describe_target(self, target: TargetSummary) -> None:
         """Who the target is and what it counts, as last heard; the end's summary shows it."""
         self._target = target
@@ -193,6 +199,7 @@ class Recorder:
         with self._guarded():
             if self._journal is not None and self.active:
                 self._journal.commit()
+                self._write_told()
 
     def finish(self, final: Checkpoint) -> Verdict:
         """End the run in the session's state `final`; returns the verdict, also of a run that failed."""
@@ -206,6 +213,7 @@ class Recorder:
                 }
                 self._write_event("run_stop", final.time_ns, equities)
                 extent = self._journal.finish(final)
+                self._write_told()
                 self._close_lines()
                 self._write_summary("complete", self._outcome(final, extent, verdict))
         self.active = False
@@ -275,6 +283,13 @@ class Recorder:
         fired.row[f"target_pnl_delta_{self._currency_key}"] = delta
         return delta
 
+    def _write_told(self) -> None:
+        lines, self._told_lines = self._told_lines, []
+        if lines and self._directory is not None:
+            if self._venue_lines is None:
+                self._venue_lines = JsonLines(self._directory.venue_path)
+            self._venue_lines.append_lines(lines)
+
     def _write_event(self, kind: str, time_ns: int, fields: Mapping[str, object]) -> None:
         if self._event_lines is not None and self.active:
             stamp = {"ts_ms": wall_ns() // NS_PER_MS, "type": kind, "time_ns": time_ns}
@@ -301,7 +316,7 @@ class Recorder:
         }
 
     def _close_lines(self) -> None:
-        for file in (self._event_lines, self._tick_lines):
+        for file in (self._event_lines, self._tick_lines, self._venue_lines):
             if file is not None:
                 file.sync()
                 file.close()

@@ -7,7 +7,7 @@ Fields as in flowlab.md section 6; `ts_ms` and `started_at_ms` are wall time (ms
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +63,14 @@ class JsonLines:
 
     def append(self, row: object) -> None:
         """Write one line; raises OSError (the line may then be cut)."""
-        line = msgspec.json.encode(row) + b"\n"
-        write_all(self._descriptor, line)
-        self.bytes += len(line)
-        self.lines += 1
+        self.append_lines([msgspec.json.encode(row)])
+
+    def append_lines(self, lines: Sequence[bytes]) -> None:
+        """Write these encoded objects, one a line; raises OSError (the last may then be cut)."""
+        data = b"\n".join(lines) + b"\n"
+        write_all(self._descriptor, data)
+        self.bytes += len(data)
+        self.lines += len(lines)
 
     def sync(self) -> None:
         """Make the lines so far survive a power cut."""

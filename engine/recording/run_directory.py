@@ -4,6 +4,7 @@
         run.yaml       who, from what, how it ended (replaced whole; always parseable)
         events.jsonl   storms, target and breaker, one JSON object a line
         ticks.jsonl    one line per second of session time
+        venue.jsonl    what bots at the venue were told, and when it had happened; only with bots
         journal/       the inputs; with run.yaml's source all that recomputing needs
         .reserve       while it is being recorded: room for the last word on a full disk
 
@@ -79,6 +80,11 @@ class RunDirectory:
     def ticks_path(self) -> Path:
         """ticks.jsonl"""
         return self.path / "ticks.jsonl"
+
+    @property
+    def venue_path(self) -> Path:
+        """venue.jsonl"""
+        return self.path / "venue.jsonl"
 
     @property
     def journal_path(self) -> Path:

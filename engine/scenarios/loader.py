@@ -15,9 +15,11 @@ import msgspec
 
 from engine.agents.fundamental import FundamentalParams
 from engine.agents.registry import ARCHETYPES, AgentGroup
+from engine.broker.broker import StartingBalances
+from engine.broker.money import Money
 from engine.core.errors import ScenarioError
 from engine.core.types import Instrument
-from engine.market.ledger import FeeSchedule
+from engine.market.ledger import MICRO, FeeSchedule
 
 __all__ = [
     "AgentGroup",
@@ -67,6 +69,26 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     killed_fraction: float | None = None
 
 
+class VenueTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What every account at the venue starts with."""
+
+    base: str | None = None
+    """Of the base asset, a decimal in quotes; None: a hundred usual orders."""
+    quote: str | None = None
+    """Of the quote asset; None: what the base is worth at the start, or 1,000,000 where that is not known."""
+
+    def balances(self, instrument: Instrument, price_ticks: int | None) -> StartingBalances:
+        """The balances as lots and micro. The texts have been checked."""
+        money = Money(instrument)
+        lots = 100 * instrument.unit_lots if self.base is None else money.lots(self.base)
+        assert lots is not None
+        if self.quote is None and price_ticks is not None:
+            return StartingBalances(lots, lots * price_ticks * MICRO)
+        micro = money.micro("1000000" if self.quote is None else self.quote)
+        assert micro is not None
+        return StartingBalances(lots, micro)
+
+
 class Scenario(NamedTuple):
     """One market, ready to build."""
 
@@ -80,6 +102,8 @@ class Scenario(NamedTuple):
     thresholds: Thresholds
     external_latency_us: int
     """One-way latency of orders from bots and desk."""
+    venue: VenueTerms
+    """What bots at the venue start with."""
     toml: str
     """The text that it was read from."""
 
@@ -113,6 +137,7 @@ class _ScenarioTable(msgspec.Struct, forbid_unknown_fields=True):
     agents: list[_GroupTable] = []
     thresholds: Thresholds = msgspec.field(default_factory=Thresholds)
     external_latency_us: int = 500
+    venue: VenueTerms = msgspec.field(default_factory=VenueTerms)
 
 
 def list_scenarios() -> list[str]:
@@ -168,6 +193,7 @@ def parse_scenario(text: str, *, where: str) -> Scenario:
         groups=groups,
         thresholds=_thresholds(table.thresholds, where),
         external_latency_us=table.external_latency_us,
+        venue=_venue(table, where),
         toml=text,
     )
 
@@ -184,9 +210,19 @@ def _instrument(table: _InstrumentTable | None, where: str) -> Instrument:
             raise ScenarioError(f"{where}: {key} = {step} is out of range: use {_STEPS[0]} to {_STEPS[1]}")
     if not 0 < table.unit_lots <= MAX_UNIT_LOTS:
         raise ScenarioError(f"{where}: unit_lots must be 1 to {MAX_UNIT_LOTS}, not {table.unit_lots}")
-    if len(table.currency) != 3:
-        raise ScenarioError(f"{where}: currency {table.currency!r} must have three letters")
+    if not 3 <= len(table.currency) <= 5:
+        raise ScenarioError(f"{where}: currency {table.currency!r} must have three to five letters")
     return Instrument(table.symbol, tick, lot, table.currency, table.unit_lots)
+
+
+def _venue(table: _ScenarioTable, where: str) -> VenueTerms:
+    money = Money(_instrument(table.instrument, where))
+    base, quote = table.venue.base, table.venue.quote
+    if base is not None and money.lots(base) is None:
+        raise ScenarioError(f'{where}: [venue] base = "{base}" is no decimal in whole lots')
+    if quote is not None and money.micro(quote) is None:
+        raise ScenarioError(f'{where}: [venue] quote = "{quote}" is no decimal, as "100000"')
+    return table.venue
 
 
 def _fees(table: _FeesTable, where: str) -> FeeSchedule:

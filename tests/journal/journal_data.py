@@ -45,6 +45,7 @@ _checkpoints = st.builds(
     event_count=st.integers(0, 1 << 50),
     event_digest=_U64,
     book_digest=_U64,
+    told_digest=_U64,
 )
 entries = st.lists(st.one_of(_commands, _checkpoints), max_size=30).map(lambda items: in_order(items))
 """Inputs with gap-free sequences and checkpoints between them, in order of time."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.book import ReferenceBook, reconstruct, running_digest
-from engine.core.types import Instrument, TimeInForce
+from engine.core.types import Instrument, SelfTrade, TimeInForce
 from engine.loop import Loop
 from engine.market.exchange import Exchange
 from engine.market.ledger import FeeSchedule
@@ -32,6 +32,7 @@ EDGES: dict[tuple[str, str], str] = {
     (UNDER_WAY, KINDS.FILLED): GONE,
     (UNDER_WAY, KINDS.CANCELLED): GONE,
     (UNDER_WAY, KINDS.REJECTED): REFUSED,
+    (UNDER_WAY, KINDS.REPLACED): UNDER_WAY,
     **{
         (state, kind): after
         for state in (RESTING, LESS)
@@ -45,7 +46,8 @@ EDGES: dict[tuple[str, str], str] = {
     },
 }
 """The state machine of engine/market/orders.py as its owner sees it: (state, report) -> state. An order
-that is accepted rests, though what it trades on arrival is reported in the same instant."""
+that is accepted rests, though what it trades on arrival is reported in the same instant; one that will not
+rest may lose lots to an own order before it trades."""
 INSTRUMENT = Instrument("X", Decimal("0.01"), Decimal(1), "USD", 10)
 
 
@@ -104,13 +106,22 @@ class CheckedMarket:
         """Open lots of each order by its owner's reckoning: from its reports and its own requests."""
         self.ordered_lots: dict[int, int] = {}
         """Quantity of each order, as ordered and changed since."""
+        self.filled_lots: Counter[int] = Counter()
         self.states: dict[int, str] = {}
         """By its owner's reckoning, too."""
         self.edges: Counter[tuple[str, str]] = Counter()
         """Edges of the state machine that were taken."""
         self.reports_read = dict.fromkeys(ACCOUNTS, 0)
 
-    def submit(self, account: int, side: int, price: int, lots: int, tif: TimeInForce) -> int:
+    def submit(
+        self,
+        account: int,
+        side: int,
+        price: int,
+        lots: int,
+        tif: TimeInForce,
+        mode: SelfTrade = SelfTrade.CANCEL_MAKER,
+    ) -> int:
         """An order that arrives; its id."""
         order_id = len(self.orders) + 1
         self.orders[order_id] = Sent(account, side, lots)
@@ -119,10 +130,12 @@ class CheckedMarket:
         self._pass_time()
         events, trades = self.log.count, len(self.trades)
         given = self.exchange.enter(
-            account=account, side=side, price_ticks=price, qty_lots=lots, time_in_force=tif
+            account=account, side=side, price_ticks=price, qty_lots=lots, time_in_force=tif, self_trade=mode
         )
         assert given == order_id
-        outcome = self.oracle.submit(order_id, account, side, price, lots, tif)
+        outcome = self.oracle.submit(order_id, account, side, price, lots, tif, mode)
+        for reduced, lost in (*outcome.reduced, (order_id, outcome.lost)):
+            self.ordered_lots[reduced] -= lost
         self.check()
         self._compare_fills(order_id, outcome, trades)
         traded = sum(trade.qty_lots for trade in self.trades[trades:])
@@ -133,7 +146,9 @@ class CheckedMarket:
             assert self.states[order_id] == (LESS if traded else RESTING)
         else:
             assert self.states[order_id] == GONE
-            assert self.last_report(order_id).kind == (KINDS.CANCELLED if outcome.left else KINDS.FILLED)
+            last = self.last_report(order_id)
+            assert last.kind == (KINDS.CANCELLED if outcome.left else KINDS.FILLED)
+            assert (last.reason == "self_trade_prevented") is outcome.prevented
         if tif == TimeInForce.FOK:
             assert traded in (0, lots), "a fill-or-kill order traded in part"
         if tif == TimeInForce.POST_ONLY:
@@ -237,7 +252,13 @@ class CheckedMarket:
         assert [(t.maker, t.aggressor, t.price_ticks, t.qty_lots) for t in trades] == expected
         assert all(t.aggressor_side == side and t.time_ns == self.exchange.market.now_ns for t in trades)
         for order_id in outcome.self_cancelled:
+            assert self.last_report(order_id).kind == KINDS.CANCELLED
             assert self.last_report(order_id).reason == "self_trade_prevented"
+        for order_id, _ in outcome.reduced:
+            assert self.last_report(order_id).kind == KINDS.REPLACED
+            assert self.last_report(order_id).reason == "self_trade_prevented"
+        fills = [r for r in self.reports[account] if r.order_id == taker and not r.is_maker and r.trade_id]
+        assert [r.trade_id for r in fills[len(fills) - len(trades) :]] == [t.trade_id for t in trades]
 
     def _the_book_is_the_one_that_the_events_build(self) -> None:
         fresh = self.log.since(sum(map(len, self.events)))
@@ -301,15 +322,22 @@ class CheckedMarket:
         if report.kind in (KINDS.PARTIALLY_FILLED, KINDS.FILLED):
             assert report.filled_lots_last > 0
             assert report.fill_price_ticks > 0
+            trade = self.trades[report.trade_id - 1]
+            assert report.account == (trade.maker if report.is_maker else trade.aggressor)
+            assert (report.fill_price_ticks, report.filled_lots_last) == (trade.price_ticks, trade.qty_lots)
+            assert report.is_maker is (report.side != trade.aggressor_side)
             self.expected_lots[order_id] -= report.filled_lots_last
+            self.filled_lots[order_id] += report.filled_lots_last
         else:
             assert (report.filled_lots_last, report.fill_price_ticks, report.fee) == (0, 0, 0)
+            assert (report.trade_id, report.is_maker) == (0, False)
         if report.kind == KINDS.REPLACED:
             self.expected_lots[order_id] = report.remaining_lots
         if report.kind != KINDS.CANCELLED:
             assert (report.remaining_lots == 0) is (report.kind == KINDS.FILLED)
         ends_with_reason = (KINDS.CANCELLED, KINDS.REJECTED, KINDS.REPLACE_REJECTED)
-        assert (report.reason != "") is (report.kind in ends_with_reason)
+        if report.kind != KINDS.REPLACED or report.reason != "self_trade_prevented":
+            assert (report.reason != "") is (report.kind in ends_with_reason)
         assert report.remaining_lots == self.expected_lots[order_id]
-        assert report.qty_lots == self.ordered_lots[order_id]
+        assert report.qty_lots - report.remaining_lots == self.filled_lots[order_id]
         assert report.side == self.orders[order_id].side

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from engine.core.types import Account, TimeInForce
+from engine.core.types import Account, SelfTrade, TimeInForce
 
 HISTORY = int(Account.HISTORY)
 
@@ -33,6 +33,12 @@ class Outcome:
     fills: list[tuple[int, int, int]] = field(default_factory=list)
     """(maker's order id, price, lots)."""
     self_cancelled: list[int] = field(default_factory=list)
+    reduced: list[tuple[int, int]] = field(default_factory=list)
+    """(resting order's id, lots) of own orders that shrank without a trade."""
+    lost: int = 0
+    """Lots that the newcomer lost so."""
+    prevented: bool = False
+    """The newcomer ended at an order of its own account."""
     rejected: bool = False
     left: int = 0
     """Lots of the newcomer that did not trade."""
@@ -46,17 +52,31 @@ class ListMarket:
         self.orders: list[Resting] = []
         self.arrivals = 0
 
-    def submit(self, order_id: int, account: int, side: int, price: int, lots: int, tif: int) -> Outcome:
+    def submit(
+        self,
+        order_id: int,
+        account: int,
+        side: int,
+        price: int,
+        lots: int,
+        tif: int,
+        mode: SelfTrade = SelfTrade.CANCEL_MAKER,
+    ) -> Outcome:
         """Price 0 = market."""
         outcome = Outcome()
         if tif == TimeInForce.POST_ONLY and (price == 0 or self.meets_any(side, price)):
             outcome.rejected = True
             return outcome
-        if tif == TimeInForce.FOK and self.available(account, side, price) < lots:
+        if tif == TimeInForce.FOK and self.available(account, side, price, mode) < lots:
             outcome.rejected = True
             return outcome
-        outcome.left = self._trade(account, side, price, lots, outcome)
-        if outcome.left and price and tif in (TimeInForce.GTC, TimeInForce.POST_ONLY):
+        outcome.left = self._trade(account, side, price, lots, outcome, mode)
+        if (
+            outcome.left
+            and not outcome.prevented
+            and price
+            and tif in (TimeInForce.GTC, TimeInForce.POST_ONLY)
+        ):
             outcome.rests = True
             self._rest(Resting(order_id, account, side, price, outcome.left, tif == TimeInForce.POST_ONLY, 0))
         return outcome
@@ -107,24 +127,49 @@ class ListMarket:
         """Whether an order at this price would meet any resting order of the other side."""
         return any(self._meets(side, price, order) for order in self.orders)
 
-    def available(self, account: int, side: int, price: int) -> int:
-        """Lots of others that an order could trade with."""
-        return sum(
-            order.lots
-            for order in self.orders
-            if self._meets(side, price, order) and (order.account != account or account == HISTORY)
-        )
+    def available(self, account: int, side: int, price: int, mode: SelfTrade = SelfTrade.CANCEL_MAKER) -> int:
+        """Lots that an order could trade with before it ends at, or loses lots to, an own one."""
+        total = 0
+        for order in self._meeting(side, price):
+            if order.account != account or account == HISTORY or mode == SelfTrade.ALLOW:
+                total += order.lots
+            elif mode != SelfTrade.CANCEL_MAKER:
+                break
+        return total
 
-    def _trade(self, account: int, side: int, price: int, lots: int, outcome: Outcome) -> int:
+    def _meeting(self, side: int, price: int) -> list[Resting]:
+        """The orders that one at this price meets, the first to trade first."""
+        sign = 1 if side == 0 else -1
+        meeting = [order for order in self.orders if self._meets(side, price, order)]
+        return sorted(meeting, key=lambda o: (sign * o.price, o.arrival))
+
+    def _trade(
+        self,
+        account: int,
+        side: int,
+        price: int,
+        lots: int,
+        outcome: Outcome,
+        mode: SelfTrade = SelfTrade.CANCEL_MAKER,
+    ) -> int:
         while lots:
-            meeting = [order for order in self.orders if self._meets(side, price, order)]
+            meeting = self._meeting(side, price)
             if not meeting:
                 break
-            sign = 1 if side == 0 else -1
-            maker = min(meeting, key=lambda o: (sign * o.price, o.arrival))
-            if maker.account == account and account != HISTORY:
-                self.orders.remove(maker)
-                outcome.self_cancelled.append(maker.order_id)
+            maker = meeting[0]
+            if maker.account == account and account != HISTORY and mode != SelfTrade.ALLOW:
+                lost = min(lots, maker.lots) if mode == SelfTrade.DECREMENT else 0
+                if mode in (SelfTrade.CANCEL_MAKER, SelfTrade.CANCEL_BOTH) or lost == maker.lots:
+                    self.orders.remove(maker)
+                    outcome.self_cancelled.append(maker.order_id)
+                elif lost:
+                    maker.lots -= lost
+                    outcome.reduced.append((maker.order_id, lost))
+                if mode in (SelfTrade.CANCEL_TAKER, SelfTrade.CANCEL_BOTH) or lost == lots:
+                    outcome.prevented = True
+                    break
+                lots -= lost
+                outcome.lost += lost
                 continue
             traded = min(lots, maker.lots)
             outcome.fills.append((maker.order_id, maker.price, traded))

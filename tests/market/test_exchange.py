@@ -319,3 +319,37 @@ def test_volume_by_price_is_that_of_an_ordered_dictionary(prints):
         expected[price_ticks] = expected.get(price_ticks, 0) + qty_lots
     assert exchange.tape.volume(0, 1 << 60) == expected
     exchange._check()
+
+
+def test_an_order_that_arrives_now_carries_its_owners_id(exchange, kernel_path):
+    reports = exchange.listen(ANN)
+    order_id = exchange.enter(account=ANN, side=0, price_ticks=50, qty_lots=5, client_id=77)
+    again = exchange.enter(account=ANN, side=0, price_ticks=50, qty_lots=5, client_id=77)
+    assert again == order_id + 1
+    assert [(r.order_id, r.client_id, r.kind, r.reason) for r in reports] == [
+        (order_id, 77, ReportKind.ACCEPTED, ""),
+        (again, 77, ReportKind.REJECTED, Reason.DUPLICATE_CLIENT_ID),
+    ]
+    assert exchange.order(order_id).client_id == 77  # type: ignore[union-attr]
+    with pytest.raises(AssertionError):
+        exchange.enter(account=ANN, side=0, price_ticks=50, qty_lots=5, self_trade=5)
+
+
+def test_requests_that_arrive_now_say_what_they_did(exchange, kernel_path):
+    order_id = exchange.enter(account=ANN, side=0, price_ticks=50, qty_lots=5)
+    assert exchange.cancel_now(account=BOB, order_id=order_id) == 0
+    assert exchange.cancel_now(account=ANN, order_id=order_id, qty_lots=2) == 2
+    assert exchange.replace_now(account=ANN, order_id=order_id, price_ticks=51, qty_lots=9) is True
+    assert exchange.replace_now(account=ANN, order_id=order_id, price_ticks=51, qty_lots=0) is False
+    assert exchange.replace_now(account=BOB, order_id=order_id, price_ticks=51, qty_lots=9) is False
+    assert exchange.cancel_now(account=ANN, order_id=order_id, qty_lots=10) == 9
+    assert exchange.cancel_now(account=ANN, order_id=order_id) == 0
+    for price_ticks in (50, 51):
+        exchange.enter(account=ANN, side=0, price_ticks=price_ticks, qty_lots=5)
+        exchange.enter(account=BOB, side=0, price_ticks=price_ticks, qty_lots=5)
+    reports = exchange.listen(ANN)
+    assert exchange.enter_cancel_all(ANN) == 2
+    assert [(r.kind, r.reason) for r in reports] == [(ReportKind.CANCELLED, Reason.BY_OWNER)] * 2
+    assert (exchange.open_order_count(ANN), exchange.open_order_count(BOB)) == (0, 2)
+    assert exchange.enter_cancel_all(ANN) == 0
+    exchange._check()

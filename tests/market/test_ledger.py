@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.core.types import TimeInForce
+from engine.core.types import SelfTrade, TimeInForce
 from engine.market.ledger import MICRO, FeeSchedule, LedgerEntry
 from engine.market.risk import RiskLimits
 from tests.market.checked_market import LoopedExchange
@@ -190,3 +190,16 @@ def test_the_check_sees_one_unit_that_is_out_of_place(spoil):
     spoil(books.exchange.market.accounts[1])
     with pytest.raises(AssertionError):
         books.ledger.check()
+
+
+def test_every_account_pays_its_own_fees(kernel_path):
+    exchange = LoopedExchange(fees=FeeSchedule(maker_ppm=-3, taker_ppm=7))
+    exchange.set_fees(1, FeeSchedule(maker_ppm=100, taker_ppm=200))
+    reports = [exchange.listen(account) for account in (1, 2)]
+    for maker, taker in ((1, 2), (2, 1), (2, 3), (1, 1)):
+        exchange.enter(account=maker, side=1, price_ticks=10, qty_lots=4)
+        exchange.enter(account=taker, side=0, price_ticks=10, qty_lots=4, self_trade=SelfTrade.ALLOW)
+    fees = {account: exchange.ledger.entry(account).fees for account in (1, 2, 3)}
+    assert fees == {1: 40 * (100 + 200 + 100 + 200), 2: 40 * (7 - 3 - 3), 3: 40 * 7}
+    assert [sum(report.fee for report in told) for told in reports] == [fees[1], fees[2]]
+    exchange.ledger.check()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from engine.core.types import TimeInForce
+from engine.core.types import SelfTrade, TimeInForce
 from engine.market.orders import KIND_CODES, REASON_CODES, Reason, ReportKind
 from tests.market.checked_market import EDGES, GONE, LESS, REFUSED, RESTING, UNDER_WAY, CheckedMarket
 
@@ -45,6 +45,17 @@ def take_all(market: CheckedMarket) -> int:
     return market.submit(ANN, 0, 100, 10, IOC)
 
 
+def lose_part_to_oneself(market: CheckedMarket) -> int:
+    market.submit(ANN, 1, 100, 4, GTC)
+    market.submit(BOB, 1, 100, 6, GTC)
+    return market.submit(ANN, 0, 100, 10, IOC, SelfTrade.DECREMENT)
+
+
+def end_at_oneself(market: CheckedMarket) -> int:
+    market.submit(ANN, 1, 100, 4, GTC)
+    return market.submit(ANN, 0, 100, 10, IOC, SelfTrade.CANCEL_TAKER)
+
+
 ON_ARRIVAL: list[tuple[Callable[[CheckedMarket], int], list[tuple[str, Reason]], str]] = [
     (rests, [(K.ACCEPTED, Reason.NONE)], RESTING),
     (lambda m: m.submit(ANN, 0, 100, 10, IOC), [(K.CANCELLED, Reason.IOC_REMAINDER)], GONE),
@@ -52,6 +63,8 @@ ON_ARRIVAL: list[tuple[Callable[[CheckedMarket], int], list[tuple[str, Reason]],
     (lambda m: m.submit(ANN, 0, 100, 10, FOK), [(K.REJECTED, Reason.FOK_UNFILLABLE)], REFUSED),
     (lambda m: m.submit(ANN, 0, 0, 10, POST_ONLY), [(K.REJECTED, Reason.POST_ONLY_WOULD_TRADE)], REFUSED),
     (take_all, [(K.FILLED, Reason.NONE)], GONE),
+    (lose_part_to_oneself, [(K.REPLACED, Reason.SELF_TRADE), (K.FILLED, Reason.NONE)], GONE),
+    (end_at_oneself, [(K.CANCELLED, Reason.SELF_TRADE)], GONE),
     (
         take_part_and_cancel,
         [(K.PARTIALLY_FILLED, Reason.NONE), (K.CANCELLED, Reason.IOC_REMAINDER)],

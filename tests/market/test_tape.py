@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from engine.book import running_digest
+from engine.book.hot import HotBook
 from engine.core.types import EVENT_DTYPE, EventType
 from engine.market import exchange as exchange_module
 from engine.market import tape
+from engine.market.records import TradeRow
+from engine.market.tape import Trade
 from tests.market.checked_market import INSTRUMENT, LoopedExchange
 
 pytestmark = pytest.mark.usefixtures("kernel_path")
@@ -110,3 +113,25 @@ def test_what_others_take_of_history_is_divergence_and_what_it_takes_of_itself_i
     first = market.first_divergence
     assert (market.divergence_count, market.divergence_lots) == (2, 5)
     assert (first.time_ns, first.price_ticks, first.qty_lots) == (7, 100, 2)
+
+
+def test_executions_come_as_an_array_as_far_as_they_are_kept(monkeypatch):
+    monkeypatch.setattr(HotBook, "first_orders", 8)
+    exchange = LoopedExchange()
+    assert len(exchange.tape.arrays_since(0)) == 0
+    publish(exchange, 2)
+    rows = exchange.tape.arrays_since(1)
+    assert rows.dtype == TradeRow.dtype()
+    assert rows[list(Trade._fields)].tolist() == exchange.tape.since(1)
+    rows["price_ticks"] = 0
+    assert 0 not in exchange.tape.arrays_since(0)["price_ticks"]
+    for number in range(15):
+        exchange.print_trade(side=0, price_ticks=1 + number, qty_lots=1)
+    assert exchange.tape.arrays_since(0)["trade_id"].tolist() == list(range(12, 20))
+    assert exchange.tape.arrays_since(18)["trade_id"].tolist() == [19]
+    assert len(exchange.tape.arrays_since(19)) == len(exchange.tape.arrays_since(100)) == 0
+    while len(exchange.market.trades) < 64:  # what a longer ring has room for is not there yet
+        exchange.enter(account=1, side=0, price_ticks=1, qty_lots=1)
+    assert exchange.tape.arrays_since(0)["trade_id"].tolist() == list(range(12, 20))
+    exchange.print_trade(side=0, price_ticks=1, qty_lots=1)
+    assert exchange.tape.arrays_since(0)["trade_id"].tolist() == list(range(12, 21))

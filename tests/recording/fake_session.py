@@ -87,6 +87,8 @@ class FakeSession:
         self.input_count += 1
         self._waiting.append(command)
 
+    told_digest = 0
+
     def book_digest(self) -> int:
         return xxhash.xxh3_64_intdigest(b"book" + self.event_digest.to_bytes(8, "little"))
 

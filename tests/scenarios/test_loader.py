@@ -112,7 +112,7 @@ BAD = [
     ('tick_size = "0.05"', 'tick_size = "1e-999999"', "tick_size"),
     ('lot_size = "0.1"', 'lot_size = "0"', "lot_size"),
     ('lot_size = "0.1"', 'lot_size = "1e999999"', "lot_size"),
-    ('currency = "EUR"', 'currency = "EURO"', "currency"),
+    ('currency = "EUR"', 'currency = "EUROPE"', "currency"),
     ("unit_lots = 5", "unit_lots = 0", "unit_lots"),
     ("unit_lots = 5", "unit_lots = 99999999999", "unit_lots"),
     ("maker_ppm = -3", "maker_ppm = 0.5", "maker_ppm"),

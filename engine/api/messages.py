@@ -167,8 +167,9 @@ def book_json(frame: Frame, levels: int) -> dict[str, Any]:
 
 
 def report_json(report: ExecutionReport) -> dict[str, Any]:
-    """An execution report; side as the API spells it."""
+    """An execution report; side as the API spells it. Trade ids and who rested are not in it."""
     answer = {"type": "report", **report._asdict(), "side": "buy" if report.side == Side.BID else "sell"}
+    del answer["trade_id"], answer["is_maker"]
     return answer | {"kind": str(report.kind), "reason": str(report.reason)}
 
 

@@ -209,7 +209,7 @@ class Command(NamedTuple):
     STORM_STOP     storm (0 = all)
     TARGET_SAMPLE  a=equity in millionths; b=packed trades; flags 1 = valid, 0 = unreachable
     TEXT, BROKER   account flags=bytes; the five 8-byte fields from order_id on hold them
-    CHECKPOINT     order_id=event digest, price_ticks=book digest, qty_lots=event count, a=told digest (as i64)
+    CHECKPOINT     order_id=event digest, price_ticks=book digest, qty_lots=event count, a=told digest
     """
 
     kind: int

@@ -7,7 +7,7 @@ Fields as in flowlab.md section 6; `ts_ms` and `started_at_ms` are wall time (ms
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 

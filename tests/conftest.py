@@ -16,7 +16,7 @@ settings.register_profile("stormdesk", deadline=None, print_blob=True)
 settings.load_profile("stormdesk")
 
 
-ROOMS_WITHOUT_SESSIONS = {"api", "arena", "bench", "core", "desk", "journal"}
+ROOMS_WITHOUT_SESSIONS = {"api", "arena", "bench", "cage", "core", "desk", "journal"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

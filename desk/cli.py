@@ -94,7 +94,19 @@ FsyncOption = Annotated[
 For = Annotated[str | None, typer.Option("--for", help="Session time to run: 500ms, 20s, 2m.")]
 Output = Annotated[Format, typer.Option("--format", help="How to print.")]
 Run = Annotated[str, typer.Argument(help="Id or path of a run.")]
-ApiPort = Annotated[int, typer.Option(min=0, max=65535, help="Port of the order API on 127.0.0.1 (0: any).")]
+VenuePort = Annotated[
+    int,
+    typer.Option(
+        "--venue-port",
+        "--api-port",
+        min=0,
+        max=65535,
+        help="Port on 127.0.0.1 for bots: the venue, and the desk's own API (0: any).",
+    ),
+]
+WithVenue = Annotated[
+    bool, typer.Option("--venue/--no-venue", help="Speak Binance Spot on that port, for exchange clients.")
+]
 
 
 def main() -> None:
@@ -128,7 +140,8 @@ def desk(
     record: Record = False,
     fsync: FsyncOption = Fsync.GROUP,
     out: Out = None,
-    api_port: ApiPort = 0,
+    venue_port: VenuePort = 0,
+    venue: WithVenue = True,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
 ) -> None:
     """Open the desk: a live market, a bot in it, and storms under your fingers."""
@@ -146,7 +159,7 @@ def desk(
         out=out,
         fsync=fsync.value,
     )
-    raise typer.Exit(open_desk(launch, record=record, api_port=api_port))
+    raise typer.Exit(open_desk(launch, record=record, port=venue_port, venue=venue))
 
 
 @app.command()
@@ -163,7 +176,8 @@ def run(
     storm: Storms = None,
     duration: For = None,
     headless: Annotated[bool, typer.Option("--headless", help="Without a screen.")] = False,
-    api_port: ApiPort = 0,
+    venue_port: VenuePort = 0,
+    venue: WithVenue = True,
     publish: Publish = None,
     publish_anywhere: Annotated[
         bool, typer.Option("--publish-anywhere", help="Publish to addresses beyond this machine, too.")
@@ -193,8 +207,8 @@ def run(
         fsync=fsync.value,
     )
     if not headless:
-        raise typer.Exit(open_desk(launch, record=record, api_port=api_port))
-    outcome = run_headless(launch, record=record, api_port=api_port)
+        raise typer.Exit(open_desk(launch, record=record, port=venue_port, venue=venue))
+    outcome = run_headless(launch, record=record, port=venue_port, venue=venue)
     _print(outcome, output)
     for problem in outcome["problems"]:
         typer.echo(f"stormdesk: {problem}", err=True)
@@ -367,6 +381,69 @@ def bench(
         print_table(rows)
     if any(row.verdict == "failed" for row in rows):
         raise typer.Exit(1)
+
+
+keys_app = typer.Typer(help="API keys with which bots trade at the venue.", no_args_is_help=True)
+app.add_typer(keys_app, name="key")
+
+
+@keys_app.command("new")
+def key_new(
+    name: Annotated[str, typer.Argument(help='Its name; "target" trades as the TARGET.')],
+    public_key: Annotated[
+        Path | None, typer.Option(help="PEM file of an Ed25519 or RSA public key; without: HMAC.")
+    ] = None,
+    read_only: Annotated[bool, typer.Option("--read-only", help="May look, not trade.")] = False,
+    maker_ppm: Annotated[int | None, typer.Option(help="Maker fee, parts per million.")] = None,
+    taker_ppm: Annotated[int | None, typer.Option(help="Taker fee, parts per million.")] = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Make a key. Its secret is shown this once."""
+    from desk.keys import new_key
+
+    fields = new_key(
+        name, public_key=public_key, read_only=read_only, maker_ppm=maker_ppm, taker_ppm=taker_ppm
+    )
+    _print(fields, output)
+
+
+@keys_app.command("list")
+def key_list(output: Output = Format.TEXT) -> None:
+    """Names and permissions of all keys; no secrets."""
+    from desk.keys import list_keys
+
+    rows = list_keys()
+    if output is Format.JSON:
+        _print_json(rows)
+    for row in rows if output is Format.TEXT else []:
+        typer.echo("  ".join(f"{value}" for value in row.values()))
+
+
+@keys_app.command("remove")
+def key_remove(name: Annotated[str, typer.Argument(help="Its name.")]) -> None:
+    """Forget a key."""
+    from desk.keys import remove_key
+
+    remove_key(name)
+
+
+@app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+def cage(
+    command: Annotated[list[str], typer.Argument(help="The bot's command, after --.")],
+    venue: Annotated[
+        str | None, typer.Option(help="Address of the venue (default: that of the running desk).")
+    ] = None,
+    env: Annotated[list[str] | None, typer.Option(help="KEY=VALUE for the bot.")] = None,
+    host: Annotated[list[str] | None, typer.Option(help="One more name of the exchange.")] = None,
+) -> None:
+    """Run a bot unchanged, so that it finds the exchange's names here and reaches nothing else."""
+    from engine.cage.session import cage_command
+    from engine.client.discovery import find_desk
+
+    url = venue or find_desk().venue
+    if url is None:
+        raise UsageError("the running desk has no venue: start it without --no-venue, or give --venue")
+    raise typer.Exit(cage_command(command, venue_url=url, hosts=host or [], env=env or []))
 
 
 @app.command()

@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any, NamedTuple
 
+from desk.keys import announced, venue_options
 from engine.arena import machine
 from engine.core.clock import NS_PER_S, monotonic_ns
 from engine.core.durations import parse_duration_ns
@@ -98,7 +99,7 @@ class Launch(NamedTuple):
         )
 
 
-def open_desk(launch: Launch, *, record: bool, api_port: int) -> int:
+def open_desk(launch: Launch, *, record: bool, port: int, venue: bool) -> int:
     """The desk on this terminal, until its user leaves. Returns the exit code."""
     from desk.app import run_desk
     from desk.config import load_config
@@ -109,7 +110,11 @@ def open_desk(launch: Launch, *, record: bool, api_port: int) -> int:
     drawn = Event()
     machine.start(compile_after=drawn)
     host = SessionHost(launch.config, launch.options(record=record))
-    with LiveService(host, launch.target, api_port=api_port, after=drawn) as service:
+    options = venue_options() if venue else None
+    with (
+        LiveService(host, launch.target, api_port=port, after=drawn, venue=options) as service,
+        announced(service.api.address, venue=venue),
+    ):
         host.run_thread()
         return run_desk(
             host,
@@ -146,14 +151,23 @@ def open_replay(run: str, *, out: Path | None, source: str | None) -> int:
 
 
 def run_headless(
-    launch: Launch, *, record: bool, api_port: int, progress: Callable[[int, int], None] | None = None
+    launch: Launch,
+    *,
+    record: bool,
+    port: int,
+    venue: bool = True,
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Run to the end without a screen; what came out, by name, with what went wrong under "problems"."""
     if launch.until_ns is None and launch.config.source is None:
         raise UsageError("a headless run needs its length: --for 60s")
     machine.start()
     host = SessionHost(launch.config, launch.options(record=record))
-    with surroundings(host, launch.target, api_port=api_port):
+    options = venue_options() if venue else None
+    with (
+        surroundings(host, launch.target, api_port=port, venue=options) as api,
+        announced(api.address, venue=venue),
+    ):
         if launch.target != "agent":
             host.await_target(TARGET_PATIENCE_S)
         started = monotonic_ns()

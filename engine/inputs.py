@@ -8,9 +8,9 @@ from __future__ import annotations
 import struct
 
 from engine.broker.journaling import PIECE_BYTES
-from engine.core.errors import StormError, UsageError
-from engine.core.types import Account, Command, CommandKind, Side, StormKind, TimeInForce
-from engine.storms.base import MILLION, StormRequest
+from engine.core.errors import UsageError
+from engine.core.types import Account, Command, CommandKind, Side, TimeInForce
+from engine.storms.base import MILLION, StormRequest, kind_of
 
 __all__ = ["check_command", "storm_command", "storm_request"]
 
@@ -39,8 +39,8 @@ def check_command(command: Command) -> None:
     elif kind == CommandKind.STORM_START:
         storm_request(command)
     elif kind == CommandKind.STORM_STOP:
-        if command.storm and command.storm not in tuple(StormKind):
-            raise StormError(f"storm {command.storm} is unknown: use 1 to {max(StormKind)}, or 0 for all")
+        if command.storm:
+            kind_of(command.storm)
     elif kind in (CommandKind.TEXT, CommandKind.BROKER):
         if not 0 < command.flags <= PIECE_BYTES:
             raise UsageError(f"a piece of a broker request has 1 to {PIECE_BYTES} bytes, not {command.flags}")
@@ -49,11 +49,9 @@ def check_command(command: Command) -> None:
 
 
 def storm_request(command: Command) -> StormRequest:
-    """The storm that a STORM_START command asks for. Raises StormError out of range."""
-    if command.storm not in tuple(StormKind):
-        raise StormError(f"storm {command.storm} is unknown: use 1 to {max(StormKind)}")
+    """The storm or fault that a STORM_START command asks for. Raises StormError out of range."""
     return StormRequest(
-        kind=StormKind(command.storm),
+        kind=kind_of(command.storm),
         severity=command.a / MILLION,
         duration_s=command.b / 1e9,
         seed=command.qty_lots,
@@ -61,7 +59,7 @@ def storm_request(command: Command) -> StormRequest:
 
 
 def storm_command(request: StormRequest) -> Command:
-    """The STORM_START command for a storm."""
+    """The STORM_START command for a storm or fault."""
     return Command(
         kind=CommandKind.STORM_START,
         storm=request.kind,

@@ -39,8 +39,8 @@ from engine.loop import Loop
 from engine.market.exchange import Exchange
 from engine.market.orders import ExecutionReport
 from engine.scenarios.loader import Scenario
-from engine.storms.base import LeadPrice
-from engine.storms.catalogue import CATALOGUE
+from engine.storms.base import LeadPrice, kind_of
+from engine.storms.catalogue import CATALOGUE, entry_of
 from engine.storms.deck import StormDeck
 from engine.view import build_market_view
 
@@ -128,7 +128,10 @@ class Session:
         )
         self.loop.on_look.append(self._watch_sample)
         lead = self._start_flow()
-        self.storms = StormDeck(exchange=self.exchange, seed=config.seed, lead=lead)
+        self.broker = self._make_broker(first_bot)
+        self.storms = StormDeck(
+            exchange=self.exchange, seed=config.seed, lead=lead, boundary=self.broker.boundary
+        )
         for kind in StormKind:
             self.accounts[Account.FIRST_STORM + kind] = AccountInfo(
                 f"storm:{CATALOGUE[kind].name}", "storm", None
@@ -142,7 +145,6 @@ class Session:
             self._add_agent(agent, account=account, name=f"{agent.kind}-{number}")
         if config.analytics:
             self.loop.start_samples()
-        self.broker = self._make_broker(first_bot)
         self.request_text = RequestText()
         self.input_count = 0
         """Inputs accepted so far; their sequence numbers run from 1."""
@@ -219,7 +221,7 @@ class Session:
             "regime": None if sample is None else int(sample.regime),
             "events_per_sec": None if sample is None else sample.events_per_s,
             "storm_active": active is not None,
-            "storm_kind": None if active is None else CATALOGUE[active.kind].label,
+            "storm_kind": None if active is None else entry_of(active.kind).label,
         }
 
     def add_marker(self, kind: str, label: str) -> None:
@@ -416,7 +418,7 @@ class Session:
         if command.kind == CommandKind.STORM_START:
             self.storms.start(storm_request(command))
         else:
-            self.storms.stop(StormKind(command.storm) if command.storm else None)
+            self.storms.stop(kind_of(command.storm) if command.storm else None)
 
     def _note_halt(self, time_ns: int, gap: str) -> None:
         self.alerts.note(time_ns=time_ns, severity="critical", text=f"HISTORY halted: {gap}")

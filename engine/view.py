@@ -22,7 +22,7 @@ from engine.frame import (
 )
 from engine.market.ledger import MICRO, Standings
 from engine.market.tape import Trade
-from engine.storms.catalogue import CATALOGUE
+from engine.storms.catalogue import CATALOGUE, entry_of
 
 if TYPE_CHECKING:
     from engine.session import Session
@@ -188,7 +188,7 @@ def _storms(session: Session, standings: Standings) -> tuple[StormView, ...]:
 def _markers(session: Session) -> tuple[MarkerView, ...]:
     markers = [MarkerView(*m) for m in session.markers]
     for row in session.storms.log:
-        name = CATALOGUE[row.kind].name
+        name = entry_of(row.kind).name
         if row.started:
             markers.append(MarkerView(row.time_ns, "storm_start", f"{name} {row.severity:.2f}"))
         else:

@@ -59,7 +59,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         scenario="minimal", source="sim", seed=3, speed="max", target="agent",
         out=tmp_path_factory.mktemp("runs"), storms=["crash@1s:0.5x5s"], duration="3s",
     )  # fmt: skip
-    return Path(run_headless(launch, record=True, api_port=0)["path"])
+    return Path(run_headless(launch, record=True, port=0)["path"])
 
 
 def events_in(path: Path) -> np.ndarray:

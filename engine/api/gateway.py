@@ -184,6 +184,25 @@ class Gateway:
             "internal_errors": self.internal_errors,
         }
 
+    def hello(self) -> dict[str, Any]:
+        """The greeting, with everything that has been reported so far."""
+        self.poll()
+        return self._hello(self.state.sequence)
+
+    def _hello(self, sequence: int) -> dict[str, Any]:
+        return {
+            "type": "hello",
+            "session_id": self._session_id,
+            "instrument": self.instrument(),
+            "account": {
+                "position_lots": self.state.position_lots,
+                "pnl": self.host.frame().host.target.ledger_pnl,
+                "orders": [order._asdict() for order in self.state.orders.values()],
+            },
+            "sequence": sequence,
+            "waits_for_client": hasattr(self.host, "meeting"),
+        }
+
     # -- streams -----------------------------------------------------------------------------------------
 
     def open_stream(self, stream: Outlet, *, session_id: str | None = None, since: int | None = None) -> None:
@@ -261,18 +280,7 @@ class Gateway:
 
     def _greet(self, stream: Outlet, sequence: int) -> None:
         """`sequence`: the reports that follow start after it."""
-        hello = {
-            "type": "hello",
-            "session_id": self._session_id,
-            "instrument": self.instrument(),
-            "account": {
-                "position_lots": self.state.position_lots,
-                "pnl": self.host.frame().host.target.ledger_pnl,
-                "orders": [order._asdict() for order in self.state.orders.values()],
-            },
-            "sequence": sequence,
-        }
-        stream.put(encode(hello))
+        stream.put(encode(self._hello(sequence)))
         stream.put_book(self._book_message(self.host.frame()))
 
     @staticmethod

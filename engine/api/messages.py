@@ -6,13 +6,14 @@ in range; everything else is a RequestRefusedError with code, place and advice.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
 from engine.core.errors import UsageError
 from engine.core.types import Instrument, Side, TimeInForce
-from engine.frame import Frame, LevelView
+from engine.frame import Frame
 from engine.market.orders import ExecutionReport
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "encode",
     "error_json",
     "instrument_json",
+    "ladder_json",
     "order_terms",
     "report_json",
     "request_json",
@@ -37,6 +39,7 @@ PRICE_TICKS_LIMIT = 2**50
 QTY_LOTS_LIMIT = 2**40
 
 ClientId = Annotated[int, msgspec.Meta(ge=1, le=CLIENT_ID_LIMIT)]
+Rung = tuple[int, int, int]
 _Request = TypeVar("_Request")
 
 
@@ -152,17 +155,22 @@ def instrument_json(instrument: Instrument, session_id: str) -> dict[str, Any]:
 def book_json(frame: Frame, levels: int) -> dict[str, Any]:
     """Best prices (null on an empty side) and `levels` levels a side as [price_ticks, qty_lots, orders]."""
     market = frame.market
-    bid = market.bids[0] if market.bids else None
-    ask = market.asks[0] if market.asks else None
+    return ladder_json(frame.number, market.time_ns, market.bids[:levels], market.asks[:levels])
+
+
+def ladder_json(number: int, time_ns: int, bids: Sequence[Rung], asks: Sequence[Rung]) -> dict[str, Any]:
+    """The same of levels, best first, each (price_ticks, qty_lots, orders)."""
+    bid, bid_lots, _ = bids[0] if bids else (None, 0, 0)
+    ask, ask_lots, _ = asks[0] if asks else (None, 0, 0)
     return {
-        "number": frame.number,
-        "time_ns": market.time_ns,
-        "bid": bid.price_ticks if bid else None,
-        "bid_lots": bid.qty_lots if bid else 0,
-        "ask": ask.price_ticks if ask else None,
-        "ask_lots": ask.qty_lots if ask else 0,
-        "bids": _levels_json(market.bids[:levels]),
-        "asks": _levels_json(market.asks[:levels]),
+        "number": number,
+        "time_ns": time_ns,
+        "bid": bid,
+        "bid_lots": bid_lots,
+        "ask": ask,
+        "ask_lots": ask_lots,
+        "bids": bids,
+        "asks": asks,
     }
 
 
@@ -171,7 +179,3 @@ def report_json(report: ExecutionReport) -> dict[str, Any]:
     answer = {"type": "report", **report._asdict(), "side": "buy" if report.side == Side.BID else "sell"}
     del answer["trade_id"], answer["is_maker"]
     return answer | {"kind": str(report.kind), "reason": str(report.reason)}
-
-
-def _levels_json(levels: tuple[LevelView, ...]) -> list[tuple[int, int, int]]:
-    return [(level.price_ticks, level.qty_lots, level.order_count) for level in levels]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -10,6 +11,7 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 import engine
 from engine.api.gateway import Gateway
@@ -24,6 +26,9 @@ from engine.api.messages import (
 from engine.api.stream import stream_endpoint
 from engine.frame import LADDER_LEVELS
 
+if TYPE_CHECKING:
+    from engine.venue.binance.app import VenueApp
+
 __all__ = ["BODY_LIMIT_BYTES", "build_app"]
 
 BODY_LIMIT_BYTES = 16_384
@@ -33,8 +38,25 @@ DEFAULT_LEVELS = 20
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def build_app(gateway: Gateway, *, token: str | None, check_host: bool) -> Starlette:
-    """The ASGI application."""
+def build_app(
+    gateway: Gateway, *, token: str | None, check_host: bool, venue: VenueApp | None = None
+) -> ASGIApp:
+    """The ASGI application: the order API, and the venue on the paths that are its own."""
+    native = _build_native(gateway, token=token, check_host=check_host)
+    if venue is None:
+        return native
+    from engine.venue.binance.app import is_venue_path
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan" and is_venue_path(scope["path"]):
+            await venue(scope, receive, send)
+        else:
+            await native(scope, receive, send)
+
+    return serve
+
+
+def _build_native(gateway: Gateway, *, token: str | None, check_host: bool) -> Starlette:
     routes = _Routes(gateway)
 
     def route(method: str, path: str, handler: Handler) -> Route:

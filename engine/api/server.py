@@ -2,7 +2,7 @@
 
 Place on the data path: beside the desk, in its own thread with its own event loop; it talks to the session's
 host only (bounded input queue, immutable frames, execution reports). Invariant: whatever a client does, the
-engine thread never waits for it. It will grow into the full venue gateway.
+engine thread never waits for it.
 
     GET    /health                        {status: "ok"}; the only route that needs no token
     GET    /status                        version, mode, symbol, session_id, fill and drops of this API
@@ -23,6 +23,9 @@ order and without loss, books latest-wins (at most one per frame); a client too 
 closed with code 1013. A new hello in an open stream means that the desk runs a new session: orders,
 positions and report sequences of the old one are gone.
 
+Beside it, on the same port, stands the venue gateway (engine/venue/binance/): /api/v3, /sapi, /ws, /stream,
+/ws-api/v3. It has rules, keys and errors of its own.
+
 Every error is {"error": {"code", "message"}}. All orders are of the account TARGET (header
 `X-Account: target`, or none). A foreign Origin or Host gets 403, a missing token (when one is set) 401.
 """
@@ -33,17 +36,25 @@ import asyncio
 import ipaddress
 import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from engine.core.errors import UsageError
 
 if TYPE_CHECKING:
     from engine.api.gateway import Gateway, OrderHost
+    from engine.venue.binance.app import VenueApp
+    from engine.venue.binance.limits import Limits
+    from engine.venue.host import VenueHost
+    from engine.venue.keys import KeyStore
 
-__all__ = ["OrderApi"]
+__all__ = ["OrderApi", "VenueOptions"]
 
-CONNECTION_LIMIT = 64
+CONNECTION_LIMIT = 512
 """Connections at the same time, streams included; more get 503."""
+KEEP_ALIVE_S = 30
+"""How long an idle HTTP connection is kept."""
+BACKLOG = 512
+"""Connections that wait to be taken."""
 JOIN_TIMEOUT_S = 3.0
 """How long stop() waits for the thread."""
 GRACE_S = 1
@@ -53,8 +64,21 @@ START_PATIENCE_S = 5.0
 """How long the thread waits for `after`."""
 
 
+class VenueOptions(NamedTuple):
+    """What the venue gateway needs beside a host."""
+
+    keys: KeyStore
+    limits: Limits | None = None
+    """None: those of the exchange."""
+    legacy_listen_keys: bool = False
+    """Serve the listen keys that the exchange has removed, for clients released before."""
+
+
 class OrderApi:
     """Serves `host` (engine.api.gateway.OrderHost) on http://{host_name}:{port}.
+
+    With `venue`, and a host that has one (`host.venue`, engine.venue.host.VenueHost), exchange clients are
+    served too.
 
     With `after`, the thread imports and serves only once that event is set (or has been waited for long
     enough): connections that come before wait in the port's queue.
@@ -70,6 +94,7 @@ class OrderApi:
         port: int = 0,
         token: str | None = None,
         after: threading.Event | None = None,
+        venue: VenueOptions | None = None,
     ) -> None:
         self._loopback = _is_loopback(host_name)
         if not self._loopback and not token:
@@ -82,6 +107,8 @@ class OrderApi:
         self._port = port
         self._token = token
         self._after = after
+        self._venue_options = venue
+        self._venue: VenueApp | None = None
         self._address: str | None = None
         self._url: str | None = None
         self._error: str | None = None
@@ -114,8 +141,11 @@ class OrderApi:
 
     def statistics(self) -> dict[str, int]:
         """Fill and drops; empty until it listens."""
-        gateway = self._gateway
-        return gateway.statistics() if gateway is not None else {}
+        gateway, venue = self._gateway, self._venue
+        numbers = gateway.statistics() if gateway is not None else {}
+        if venue is not None:
+            numbers |= {f"venue_{name}": number for name, number in venue.statistics().items()}
+        return numbers
 
     def start(self) -> None:
         """Take the port and start the thread; returns at once. Raises UsageError when the port is taken."""
@@ -135,6 +165,9 @@ class OrderApi:
         self._host = host
         if self._gateway is not None:
             self._gateway.host = host
+        venue_host = _venue_of(host)
+        if self._venue is not None and venue_host is not None:
+            self._venue.attach(venue_host)
 
     def stop(self) -> None:
         """End streams and thread."""
@@ -154,7 +187,7 @@ class OrderApi:
             raise UsageError(f"{where}: not a port; choose one up to 65535, or 0 for a free one")
         try:
             family = socket.AF_INET6 if ":" in self._host_name else socket.AF_INET
-            return socket.create_server((self._host_name, self._port), family=family)
+            return socket.create_server((self._host_name, self._port), family=family, backlog=BACKLOG)
         except OSError as error:
             raise UsageError(f"{where}: {error}; choose another port, or 0 for a free one") from error
 
@@ -168,7 +201,8 @@ class OrderApi:
         if self._after is not None:
             self._after.wait(START_PATIENCE_S)
         try:
-            asyncio.run(self._serve(listener))
+            with asyncio.Runner(loop_factory=_new_loop) as runner:
+                runner.run(self._serve(listener))
         except Exception as error:  # reported where the desk can show it; a thread has no other way
             self._error = f"the order API ended: {type(error).__name__}: {error}"
         finally:
@@ -180,14 +214,18 @@ class OrderApi:
         import uvicorn
 
         from engine.api.gateway import Gateway
+        from engine.api.http import GuardedHttp
         from engine.api.routes import BODY_LIMIT_BYTES, build_app
 
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         gateway = self._gateway = Gateway(self._host)
         gateway.host = self._host  # attach() may have been called in between
+        venue = self._venue = self._build_venue()
         config = uvicorn.Config(
-            build_app(gateway, token=self._token, check_host=self._loopback),
+            build_app(gateway, token=self._token, check_host=self._loopback, venue=venue),
+            http=GuardedHttp,
+            ws="websockets-sansio" if venue is None else venue.socket_protocol,
             lifespan="off",
             log_config=None,  # nothing may write to the terminal that the desk draws on
             log_level="critical",
@@ -196,11 +234,15 @@ class OrderApi:
             ws_max_size=BODY_LIMIT_BYTES,
             ws_per_message_deflate=False,
             limit_concurrency=CONNECTION_LIMIT,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            proxy_headers=False,  # nobody may choose the address by which requests are counted
             timeout_graceful_shutdown=GRACE_S,
         )
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         feeding = asyncio.create_task(gateway.pump())
+        if venue is not None:
+            venue.start()
         asked_to_stop = asyncio.create_task(self._stop.wait())
         try:
             while not server.started and not serving.done():
@@ -212,8 +254,37 @@ class OrderApi:
         finally:
             self._url = None
             gateway.close_streams("the desk is closing")
+            if venue is not None:
+                venue.stop()
             server.should_exit = True
             await serving
+
+    def _build_venue(self) -> VenueApp | None:
+        options, host = self._venue_options, _venue_of(self._host)
+        if options is None or host is None:
+            return None
+        from engine.venue.binance.app import VenueApp
+        from engine.venue.binance.gateway import Gateway
+
+        return VenueApp(
+            Gateway(host, options.keys, limits=options.limits),
+            check_host=self._loopback,
+            legacy_listen_keys=options.legacy_listen_keys,
+        )
+
+
+def _venue_of(host: OrderHost) -> VenueHost | None:
+    """The venue side of a host; replays have none."""
+    return getattr(host, "venue", None)
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """uvloop where there is one (not on Windows): half the time per request."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
 
 
 def _is_loopback(host_name: str) -> bool:

@@ -15,6 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from engine.api.gateway import Gateway
 from engine.api.guard import json_response
+from engine.api.lockstep import serve_lockstep
 from engine.api.messages import RequestRefusedError, decode_message, encode, error_json, request_json
 
 __all__ = ["REPORT_QUEUE_LIMIT", "stream_endpoint"]
@@ -27,9 +28,12 @@ TRY_AGAIN_LATER = 1013
 
 
 def stream_endpoint(gateway: Gateway) -> Callable[[WebSocket], Awaitable[None]]:
-    """The handler of WS /api/v1/stream[?session=ID&since=SEQUENCE]."""
+    """The handler of WS /api/v1/stream[?session=ID&since=SEQUENCE | ?lockstep=1]."""
 
     async def serve(socket: WebSocket) -> None:
+        if socket.query_params.get("lockstep") == "1":
+            await serve_lockstep(socket, gateway)
+            return
         stream = _Stream(socket, gateway)
         since = socket.query_params.get("since", "")
         try:

@@ -14,6 +14,7 @@
     lists.py      OCO, OTO, OTOCO
     broker.py     requests, reactions, views, state
     boundary.py   the one place where venue faults act
+    public_feed.py  public updates on their way to clients, as faults have them
 
 Everything here is deterministic: a run's journal holds the requests, and a replay tells the same messages
 (`Boundary.digest`). Readers on other threads see immutable values.

@@ -1,16 +1,18 @@
 """The boundary between broker and gateways: the one place where venue faults act (stop 1b).
 
-Whatever a bot hears of its orders passes `tell`; whatever it asks passes `delay_of` and `refuse`. Without a
-fault in force, messages leave at once. A fault may delay, drop or repeat them, refuse or delay requests, or
-say that public data stand still. It decides by its own random stream and session time, so a run's replay
-tells the same lies at the same instants. Each message, told or not, is one line (JSON), folded into
-`digest`; the recorder writes the lines to venue.jsonl: what was told, beside what was true.
+Whatever a bot hears of its orders passes `tell`; whatever it asks passes `delay_of` and `refuse`; public
+updates ask `public_fate`. Without a fault in force, messages leave at once. A fault (storms/faults/) may
+delay, drop or repeat them, refuse or delay requests, or say that public data stand still. It decides by its
+own random stream and session time, so a run's replay tells the same lies at the same instants. Each message,
+told or not, is one line (JSON), folded into `digest`; the recorder writes the lines to venue.jsonl: what was
+told, beside what was true.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 import msgspec
@@ -28,10 +30,12 @@ from engine.broker.terms import (
 )
 from engine.market.kernel import Kernel
 
-__all__ = ["TOLD_KEPT", "Boundary", "Fate", "Fault"]
+__all__ = ["LATE_LIMIT", "TOLD_KEPT", "Boundary", "Fate", "Fault", "PublicFate"]
 
 TOLD_KEPT = 50_000
 """Messages kept for gateways; one that falls further behind sees a gap and has to ask anew."""
+LATE_LIMIT = 200_000
+"""Messages under way, delayed by faults; further ones are lost."""
 _KINDS: dict[str, type[Message]] = {
     kind.__name__: kind for kind in (Reply, OrderEvent, BalanceEvent, ListEvent)
 }
@@ -44,11 +48,33 @@ class Fate(NamedTuple):
     delays_ns: tuple[int, ...]
     """One copy after each delay; () = it is lost."""
     keeps_order: bool = True
-    """Whether later messages wait for this one, as on one connection."""
+    """Whether the first copy waits for the messages before it, and later ones wait for it, as on one
+    connection. Further copies come when they come."""
+
+
+class PublicFate(StrEnum):
+    """What a fault does to one public update."""
+
+    TELL = "tell"
+    DROP = "drop"
+    REPEAT = "repeat"
+    """Told twice."""
+    SWAP = "swap"
+    """Told after its successor."""
+
+
+class _Late(NamedTuple):
+    """A message under way."""
+
+    account: int
+    happened_ns: int
+    message: Message
+    fault: str
+    keeps_order: bool
 
 
 class Fault:
-    """A fault in force; the base class does nothing. Subclasses: storms/faults.py."""
+    """A fault in force; the base class does nothing. Subclasses: storms/faults/."""
 
     name = ""
 
@@ -68,29 +94,39 @@ class Fault:
         """What becomes of a message; None: nothing happens to it."""
         return None
 
+    def public_fate(self, number: int) -> PublicFate:
+        """What becomes of the public update of this number: a function of it alone, from any thread."""
+        return PublicFate.TELL
+
 
 class Boundary:
     """Tells accounts what happened, as faults allow.
 
     Broker     tell delay_of refuse loses_reply
-    Faults     add remove; skew, outage and public data as attributes
-    Gateways   told told_count on_told
+    Faults     add remove; what they say of clock, service and connections as attributes
+    Gateways   told told_count on_told; public_fate is_stale; the attributes
     """
 
     owner_key = "boundary"
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
-        self.faults: list[Fault] = []
+        self.faults: tuple[Fault, ...] = ()
+        """In force, oldest first."""
         self.clock_skew_ms = 0
         """By which the venue's clock is ahead."""
         self.is_down = False
         """Nobody answers."""
         self.market_open = True
+        """False: no order is taken; open ones stay, and may be cancelled."""
+        self.is_stale = False
+        """Public data stand still: updates wait until it is over."""
         self.connections_lost = 0
         """How often all connections of bots were cut."""
         self.limited_until_ns = 0
-        """Until this wall time (ns since 1970) every request is answered with 429."""
+        """Until this session time every request is refused for its rate; 0: not now."""
+        self.is_banned = False
+        """Whether that is a ban (418), not a limit (429)."""
         self.read_delay_ns = 0
         """By which answers to mere questions are late."""
         self.told_count = 0
@@ -103,11 +139,13 @@ class Boundary:
         self.on_told: Callable[[], None] | None = None
         """Called after something was told; must return at once."""
         self._told: deque[Told] = deque(maxlen=TOLD_KEPT)
-        self._late: dict[int, tuple[int, int, Message, str]] = {}
-        """Messages under way: number -> account, happened_ns, message, fault."""
+        self._late: dict[int, _Late] = {}
+        """Messages under way, by number."""
         self._late_count = 0
-        self._busy_until_ns: dict[int, int] = {}
-        """When the last message of an account that keeps order will have been told."""
+        self._queues: dict[int, tuple[int, int]] = {}
+        """By account, of messages under way that keep order: when the last is due, and how many."""
+        self._asked_until_ns: dict[int, int] = {}
+        """By account: when the last of its delayed requests is due, their usual latency left out."""
 
     # -- gateways, from any thread ---------------------------------------------------------------------
 
@@ -117,31 +155,54 @@ class Boundary:
         later = kept[-1].sequence - since if kept else 0
         return kept[-later:] if later > 0 else ()
 
+    def public_fate(self, number: int) -> PublicFate:
+        """What becomes of the public update of this number: that of the first fault with a say.
+
+        A function of the number and the faults in force, so it may be asked by anybody, any number of times.
+        """
+        for fault in self.faults:
+            if (fate := fault.public_fate(number)) != PublicFate.TELL:
+                return fate
+        return PublicFate.TELL
+
+    # -- faults ----------------------------------------------------------------------------------------
+
+    def add(self, fault: Fault) -> None:
+        """Puts a fault in force."""
+        self.faults = (*self.faults, fault)
+
+    def remove(self, fault: Fault) -> None:
+        """Ends a fault; what it has delayed is still told when it is due."""
+        self.faults = tuple(one for one in self.faults if one is not fault)
+
     # -- broker ----------------------------------------------------------------------------------------
 
     def tell(self, account: int, message: Message) -> None:
         """Tells an account something that happens now."""
         now_ns = self._kernel.now_ns
-        if not self.faults and account not in self._busy_until_ns:
+        if not self.faults and account not in self._queues:
             self._deliver(account, now_ns, message, "")
             return
-        name, fate = "", None
-        for fault in self.faults:
-            fate = fault.fate(message)
-            if fate is not None:
-                name = fault.name
-                break
-        if fate is None:
-            fate = Fate((0,))
-        if not fate.delays_ns:
+        name, fate = self._fate(message)
+        if not fate.delays_ns or len(self._late) >= LATE_LIMIT:
             self.lost_count += 1
             self._write_line(0, account, now_ns, None, message, name)
-        for delay_ns in fate.delays_ns:
-            self._send(account, now_ns, now_ns + delay_ns, message, name, keeps_order=fate.keeps_order)
+            return
+        for copy, delay_ns in enumerate(fate.delays_ns):
+            late = _Late(account, now_ns, message, name, fate.keeps_order and copy == 0)
+            self._send(late, now_ns + delay_ns)
 
     def delay_of(self, request: BrokerRequest) -> int:
-        """How much longer a request is under way, ns."""
-        return sum(fault.delay_ns(request) for fault in self.faults)
+        """How much longer a request is under way, ns. It waits for those before it."""
+        account = request.account
+        if not self.faults and account not in self._asked_until_ns:
+            return 0
+        now_ns = self._kernel.now_ns
+        due_ns = now_ns + sum(fault.delay_ns(request) for fault in self.faults)
+        due_ns = max(due_ns, self._asked_until_ns.pop(account, 0))
+        if due_ns > now_ns:
+            self._asked_until_ns[account] = due_ns
+        return due_ns - now_ns
 
     def refuse(self, request: BrokerRequest) -> Refusal:
         """The first reason of a fault against carrying out a request."""
@@ -160,32 +221,44 @@ class Boundary:
             "told": self.told_count,
             "lost": self.lost_count,
             "late": len(self._late),
+            "late_limit": LATE_LIMIT,
             "kept": len(self._told),
             "limit": TOLD_KEPT,
             "faults": len(self.faults),
         }
 
-    def _send(
-        self, account: int, happened_ns: int, due_ns: int, message: Message, fault: str, *, keeps_order: bool
-    ) -> None:
-        now_ns = self._kernel.now_ns
-        if keeps_order:
-            due_ns = max(due_ns, self._busy_until_ns.get(account, 0))
-        if due_ns <= now_ns:
-            self._busy_until_ns.pop(account, None)
-            self._deliver(account, happened_ns, message, fault)
+    def _fate(self, message: Message) -> tuple[str, Fate]:
+        """What all faults together do to a message, and their names."""
+        names: list[str] = []
+        delays_ns: tuple[int, ...] = (0,)
+        keeps_order = True
+        for fault in self.faults:
+            fate = fault.fate(message)
+            if fate is not None:
+                names.append(fault.name)
+                delays_ns = tuple(one + more for one in delays_ns for more in fate.delays_ns)
+                keeps_order = keeps_order and fate.keeps_order
+        return "+".join(names), Fate(delays_ns, keeps_order)
+
+    def _send(self, late: _Late, due_ns: int) -> None:
+        last_ns, waiting = self._queues.get(late.account, (0, 0)) if late.keeps_order else (0, 0)
+        due_ns = max(due_ns, last_ns)
+        if due_ns <= self._kernel.now_ns and not waiting:
+            self._deliver(*late[:4])
             return
-        if keeps_order:
-            self._busy_until_ns[account] = due_ns
+        if late.keeps_order:
+            self._queues[late.account] = (due_ns, waiting + 1)
         self._late_count += 1
-        self._late[self._late_count] = (account, happened_ns, message, fault)
+        self._late[self._late_count] = late
         self._kernel.schedule(due_ns, self._come_due, self._late_count)
 
-    def _come_due(self, now_ns: int, number: int) -> None:
-        account, happened_ns, message, fault = self._late.pop(number)
-        if self._busy_until_ns.get(account) == now_ns:
-            del self._busy_until_ns[account]
-        self._deliver(account, happened_ns, message, fault)
+    def _come_due(self, _now_ns: int, number: int) -> None:
+        late = self._late.pop(number)
+        if late.keeps_order:
+            last_ns, waiting = self._queues.pop(late.account)
+            if waiting > 1:
+                self._queues[late.account] = (last_ns, waiting - 1)
+        self._deliver(*late[:4])
 
     def _deliver(self, account: int, happened_ns: int, message: Message, fault: str) -> None:
         now_ns = self._kernel.now_ns
@@ -218,14 +291,15 @@ class Boundary:
     def state(self) -> dict[str, Any]:
         """Everything that an image needs; faults in force are their storms' business."""
         late = [
-            [number, account, happened_ns, type(message).__name__, msgspec.to_builtins(message), fault]
-            for number, (account, happened_ns, message, fault) in self._late.items()
+            [number, type(one.message).__name__, msgspec.to_builtins(one.message), *one[:2], *one[3:]]
+            for number, one in self._late.items()
         ]
         return {
             "counts": [self.told_count, self.lost_count, self._late_count, self.connections_lost],
             "digest": self.digest,
             "late": late,
-            "busy": [list(item) for item in self._busy_until_ns.items()],
+            "queues": [[account, *queue] for account, queue in self._queues.items()],
+            "asked": [list(item) for item in self._asked_until_ns.items()],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -233,7 +307,8 @@ class Boundary:
         self.told_count, self.lost_count, self._late_count, self.connections_lost = state["counts"]
         self.digest = state["digest"]
         self._late = {
-            number: (account, happened_ns, msgspec.convert(body, _KINDS[kind]), fault)
-            for number, account, happened_ns, kind, body, fault in state["late"]
+            number: _Late(account, happened_ns, msgspec.convert(body, _KINDS[kind]), fault, keeps_order)
+            for number, kind, body, account, happened_ns, fault, keeps_order in state["late"]
         }
-        self._busy_until_ns = dict(state["busy"])
+        self._queues = {account: (due_ns, waiting) for account, due_ns, waiting in state["queues"]}
+        self._asked_until_ns = dict(state["asked"])

@@ -12,7 +12,6 @@ import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -20,9 +19,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from engine.core import clock
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 __all__ = ["AUTHORITY_NAME", "VALIDITY_NS", "Certificates", "issue_certificates", "server_context"]
 
@@ -104,8 +100,8 @@ def _certificate(
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(_utc_time(now_ns - BACKDATE_NS))
-        .not_valid_after(_utc_time(now_ns + VALIDITY_NS))
+        .not_valid_before(clock.utc_time(now_ns - BACKDATE_NS))
+        .not_valid_after(clock.utc_time(now_ns + VALIDITY_NS))
     )
 
 
@@ -121,12 +117,3 @@ def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
         encipher_only=False,
         decipher_only=False,
     )
-
-
-def _utc_time(epoch_ns: int) -> datetime:
-    """As the library wants it; the clock is the one place that has datetimes."""
-    stamp: datetime = clock.datetime.fromtimestamp(  # type: ignore[attr-defined]
-        epoch_ns // clock.NS_PER_S,
-        clock.UTC,  # type: ignore[attr-defined]
-    )
-    return stamp

@@ -10,7 +10,17 @@ import re
 import time
 from datetime import UTC, datetime
 
-__all__ = ["NS_PER_MS", "NS_PER_S", "monotonic_ns", "parse_iso_ns", "utc_iso", "utc_run_id", "wall_ns"]
+__all__ = [
+    "NS_PER_MS",
+    "NS_PER_S",
+    "monotonic_ns",
+    "parse_iso_ns",
+    "utc_iso",
+    "utc_run_id",
+    "utc_seconds",
+    "utc_time",
+    "wall_ns",
+]
 
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
@@ -24,6 +34,16 @@ def monotonic_ns() -> int:
 def wall_ns() -> int:
     """Nanoseconds since the Unix epoch; for labels in run files only."""
     return time.time_ns()
+
+
+def utc_time(epoch_ns: int) -> datetime:
+    """A wall time in ns, cut to whole seconds, as a datetime in UTC."""
+    return datetime.fromtimestamp(epoch_ns // NS_PER_S, UTC)
+
+
+def utc_seconds(year: int, month: int, day: int, hour: int, minute: int, second: int) -> int:
+    """Seconds since 1970 of a date and time in UTC. Raises ValueError when there is no such."""
+    return round(datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp())
 
 
 def utc_iso(epoch_ns: int) -> str:

@@ -23,6 +23,7 @@ __all__ = [
     "Command",
     "CommandKind",
     "EventType",
+    "FaultKind",
     "Instrument",
     "Regime",
     "SelfTrade",
@@ -117,6 +118,26 @@ class StormKind(IntEnum):
     IGNITION = 3
     CRASH = 4
     LATARB = 5
+
+
+class FaultKind(IntEnum):
+    """Faults of the venue; their numbers stand beside those of the storms in one byte."""
+
+    LATENCY = 64
+    STALE = 65
+    GAP = 66
+    DUPLICATE = 67
+    REORDER = 68
+    GHOST = 69
+    ECHO = 70
+    REJECT = 71
+    TIMEOUT = 72
+    LIMIT = 73
+    DISCONNECT = 74
+    SLOWACK = 75
+    SKEW = 76
+    HALT = 77
+    DOWN = 78
 
 
 class Regime(IntEnum):

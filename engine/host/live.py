@@ -14,7 +14,7 @@ from typing import NamedTuple
 from engine.core.clock import NS_PER_S, monotonic_ns
 from engine.core.errors import UsageError
 from engine.core.identity import engine_source_hash
-from engine.core.types import Command, CommandKind, StormKind, TimeInForce
+from engine.core.types import Command, CommandKind, TimeInForce
 from engine.feeds.opening import Source
 from engine.frame import JumpView, RecordingView, VerdictView
 from engine.host.paced import PacedHost, verdict_view
@@ -30,7 +30,7 @@ from engine.recording.recompute import new_storm_entries, take_checkpoint, take_
 from engine.recording.recorder import Recorder, TargetSummary
 from engine.recording.verdict import EquityRecord, Verdict
 from engine.session import Session, SessionConfig
-from engine.storms.base import StormRequest
+from engine.storms.base import ChaosKind, StormRequest
 from engine.target.contract import TargetStatus
 
 __all__ = ["LiveOptions", "SessionHost"]
@@ -222,7 +222,7 @@ class SessionHost(PacedHost):
         self._input(storm_command(request))
         self._on_poll_wanted()
 
-    def _stop_storms(self, kind: StormKind | None) -> None:
+    def _stop_storms(self, kind: ChaosKind | None) -> None:
         self._input(Command(kind=CommandKind.STORM_STOP, storm=0 if kind is None else kind))
         self._on_poll_wanted()
 

@@ -16,13 +16,12 @@ from engine.core.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from engine.core.errors import StormdeskError, StormError, UsageError
 from engine.core.queues import BoundedQueue
 from engine.core.stages import StageWindow
-from engine.core.types import StormKind
 from engine.frame import Frame, HostView, JumpView, RecordingView, StageView, TargetView, VerdictView
 from engine.host.target_record import TargetRecord
 from engine.market.orders import ExecutionReport
 from engine.recording.verdict import Verdict
 from engine.session import Session
-from engine.storms.base import StormRequest
+from engine.storms.base import ChaosKind, StormRequest, kind_of
 
 __all__ = ["MAX_SPEED", "MIN_SPEED", "PacedHost"]
 
@@ -138,12 +137,12 @@ class PacedHost:
         """Stop a jump where it is."""
         self._ask(self._end_jump)
 
-    def start_storm(self, kind: StormKind, severity: float, duration_s: float, seed: int = 0) -> None:
-        """Start a storm now. Raises StormError when it is out of range."""
-        request = StormRequest(StormKind(kind), severity, duration_s, seed).checked()
+    def start_storm(self, kind: ChaosKind, severity: float, duration_s: float, seed: int = 0) -> None:
+        """Start a storm or a fault of the venue now. Raises StormError when it is out of range."""
+        request = StormRequest(kind_of(kind), severity, duration_s, seed).checked()
         self._ask(lambda: self._start_storm(request))
 
-    def stop_storms(self, kind: StormKind | None = None) -> None:
+    def stop_storms(self, kind: ChaosKind | None = None) -> None:
         """Stop one storm, or all."""
         self._ask(lambda: self._stop_storms(kind))
 
@@ -347,7 +346,7 @@ class PacedHost:
     def _start_storm(self, request: StormRequest) -> None:
         raise StormError("a replay cannot be stormed: what happened, happened")
 
-    def _stop_storms(self, kind: StormKind | None) -> None:
+    def _stop_storms(self, kind: ChaosKind | None) -> None:
         raise StormError("a replay cannot be stormed: what happened, happened")
 
     def _seek(self, time_ns: int) -> None:

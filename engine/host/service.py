@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator
 from typing import Self
 
-from engine.api.server import START_PATIENCE_S, OrderApi
+from engine.api.server import START_PATIENCE_S, OrderApi, VenueOptions
 from engine.host.live import SessionHost
 from engine.target.contract import TargetStatus
 from engine.target.poller import TargetPoller
@@ -30,11 +30,18 @@ class LiveService:
     """
 
     def __init__(
-        self, host: SessionHost, target: str, *, api_port: int = 0, after: threading.Event | None = None
+        self,
+        host: SessionHost,
+        target: str,
+        *,
+        api_port: int = 0,
+        after: threading.Event | None = None,
+        venue: VenueOptions | None = None,
     ) -> None:
+        """`venue`: serve exchange clients too, on the same port."""
         self.host = host
         """The host that is served now."""
-        self.api = OrderApi(host, port=api_port, after=after)
+        self.api = OrderApi(host, port=api_port, after=after, venue=venue)
         self._company = _Company(self, target, after)
 
     def __enter__(self) -> Self:
@@ -71,10 +78,15 @@ class LiveService:
 
 @contextlib.contextmanager
 def surroundings(
-    host: SessionHost, target: str, *, api_port: int = 0, after: threading.Event | None = None
+    host: SessionHost,
+    target: str,
+    *,
+    api_port: int = 0,
+    after: threading.Event | None = None,
+    venue: VenueOptions | None = None,
 ) -> Iterator[OrderApi]:
     """A LiveService for one host that stays; gives its order API."""
-    with LiveService(host, target, api_port=api_port, after=after) as service:
+    with LiveService(host, target, api_port=api_port, after=after, venue=venue) as service:
         yield service.api
 
 

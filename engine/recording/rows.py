@@ -15,7 +15,7 @@ import msgspec
 
 from engine.core.errors import DataError
 from engine.journal.durable import create_exclusively, write_all
-from engine.storms.catalogue import CATALOGUE
+from engine.storms.catalogue import entry_of
 from engine.storms.deck import StormLogEntry
 
 __all__ = ["JsonLines", "TickRow", "fields_that_differ", "hex_digest", "read_json_lines", "storm_row"]
@@ -112,7 +112,7 @@ def storm_row(entry: StormLogEntry) -> dict[str, object]:
     row: dict[str, object] = {
         "time_ns": entry.time_ns,
         "type": "storm_start" if entry.started else "storm_stop",
-        "kind": CATALOGUE[entry.kind].label,
+        "kind": entry_of(entry.kind).label,
     }
     if entry.started:
         row |= {"severity": entry.severity, "duration_ms": entry.duration_ns // 1_000_000, "seed": entry.seed}

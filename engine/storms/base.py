@@ -14,11 +14,11 @@ from engine.core.clock import NS_PER_MS, NS_PER_S
 from engine.core.durations import parse_duration_ns
 from engine.core.errors import StormError
 from engine.core.rng import Stream, mix64
-from engine.core.types import Account, Side, StormKind, TimeInForce
+from engine.core.types import Account, FaultKind, Side, StormKind, TimeInForce
 from engine.market.exchange import Exchange
 from engine.market.orders import Order
 
-__all__ = ["MAX_DURATION_S", "MIN_DURATION_S", "Storm", "StormRequest", "parse_storm"]
+__all__ = ["MAX_DURATION_S", "MIN_DURATION_S", "ChaosKind", "Storm", "StormRequest", "kind_of", "parse_storm"]
 
 MIN_DURATION_S = 5
 MAX_DURATION_S = 120
@@ -29,10 +29,33 @@ NEAR_SHARE = 1_000
 DEPTH_LEVELS = 10
 
 
-class StormRequest(NamedTuple):
-    """A storm as asked for; `checked()` refuses what is out of range."""
+ChaosKind = StormKind | FaultKind
+"""What the deck starts: a storm in the market, or a fault of the venue."""
+_FAULT_PREFIX = "fault."
 
-    kind: StormKind
+
+def kind_of(number: int) -> ChaosKind:
+    """The storm or fault of this number. Raises StormError."""
+    if number in tuple(StormKind):
+        return StormKind(number)
+    if number in tuple(FaultKind):
+        return FaultKind(number)
+    raise StormError(
+        f"storm {number} is unknown: use 1 to {max(StormKind)}, "
+        f"or a fault, {min(FaultKind)} to {max(FaultKind)}"
+    )
+
+
+def _named(name: str) -> ChaosKind | None:
+    """`crash`, `fault.latency`; None for any other name."""
+    kinds: type[StormKind] | type[FaultKind] = FaultKind if name.startswith(_FAULT_PREFIX) else StormKind
+    return kinds.__members__.get(name.removeprefix(_FAULT_PREFIX).upper())
+
+
+class StormRequest(NamedTuple):
+    """A storm or fault as asked for; `checked()` refuses what is out of range."""
+
+    kind: ChaosKind
     severity: float
     duration_s: float
     seed: int = 0
@@ -66,17 +89,19 @@ class StormRequest(NamedTuple):
 
 
 def parse_storm(text: str) -> StormRequest:
-    """`KIND@START:SEVERITYxDURATION`, e.g. `crash@20s:0.8x15s`. Raises StormError."""
-    match = re.fullmatch(r"([a-z]+)@([^:]+):([^x]+)x(.+)", text)
-    names = [kind.name.lower() for kind in StormKind]
+    """`KIND@START:SEVERITYxDURATION`: `crash@20s:0.8x15s`, `fault.ghost@5s:0.3x1m`. Raises StormError."""
+    match = re.fullmatch(r"((?:fault\.)?[a-z]+)@([^:]+):([^x]+)x(.+)", text)
     if match is None:
         raise StormError(f"{text!r} is not a storm: write KIND@START:SEVERITYxDURATION, as crash@20s:0.8x15s")
     name, start, severity, duration = match.groups()
-    if name not in names:
-        raise StormError(f"unknown storm {name!r} in {text!r}: use one of {', '.join(names)}")
+    kind = _named(name)
+    if kind is None:
+        storms = ", ".join(known.name.lower() for known in StormKind)
+        faults = ", ".join(_FAULT_PREFIX + known.name.lower() for known in FaultKind)
+        raise StormError(f"unknown storm {name!r} in {text!r}: use one of {storms}, or a fault: {faults}")
     try:
         request = StormRequest(
-            kind=StormKind[name.upper()],
+            kind=kind,
             severity=float(severity),
             duration_s=parse_duration_ns(duration) / NS_PER_S,
             start_ns=parse_duration_ns(start),

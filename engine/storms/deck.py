@@ -1,6 +1,6 @@
-"""The deck: starts, ends and remembers storms (stop 2b on the data path).
+"""The deck: starts, ends and remembers storms and faults of the venue (stop 2b on the data path).
 
-One storm of a kind runs at a time; starting it again replaces it. Stop and natural expiry both leave a
+One of a kind runs at a time; starting it again replaces it. Stop and natural expiry both leave a
 row in `log`, which the recorder writes to events.jsonl.
 """
 
@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from engine.broker.boundary import Boundary
 from engine.core.types import StormKind
 from engine.market.exchange import Exchange
-from engine.storms.base import LeadPrice, Storm, StormRequest
-from engine.storms.catalogue import CATALOGUE
+from engine.storms.base import ChaosKind, LeadPrice, Storm, StormRequest, kind_of
+from engine.storms.catalogue import CATALOGUE, FAULTS
+from engine.storms.faults.base import VenueFault
 
 __all__ = ["StormDeck", "StormLogEntry"]
 
@@ -20,11 +22,11 @@ LOG_LIMIT = 10_000
 
 
 class StormLogEntry(NamedTuple):
-    """A storm began or ended."""
+    """A storm or fault began or ended."""
 
     time_ns: int
     started: bool
-    kind: StormKind
+    kind: ChaosKind
     severity: float
     duration_ns: int
     seed: int
@@ -33,22 +35,24 @@ class StormLogEntry(NamedTuple):
 
 
 class StormDeck:
-    """Active storms by kind, and the log of all."""
+    """Active storms and faults by kind, and the log of all."""
 
     owner_key = "storms"
 
-    def __init__(self, *, exchange: Exchange, seed: int, lead: LeadPrice) -> None:
+    def __init__(self, *, exchange: Exchange, seed: int, lead: LeadPrice, boundary: Boundary) -> None:
+        """`boundary`: where faults act."""
         self.exchange = exchange
         self.seed = seed
         self.lead = lead
-        self.active: dict[StormKind, Storm] = {}
+        self.boundary = boundary
+        self.active: dict[ChaosKind, Storm | VenueFault] = {}
         self.log: list[StormLogEntry] = []
         self.dropped = 0
         self.started = 0
-        """Storms so far."""
+        """Storms and faults so far."""
 
     def start(self, request: StormRequest) -> None:
-        """Start a storm now. Raises StormError when it is out of range."""
+        """Start a storm or fault now. Raises StormError when it is out of range."""
         request.checked()
         if request.kind in self.active:
             self._end(request.kind, "replaced")
@@ -58,8 +62,8 @@ class StormDeck:
         storm.run()
         self.exchange.kernel.schedule(storm.ends_ns, self._expire, storm.number)
 
-    def stop(self, kind: StormKind | None = None) -> None:
-        """Stop one storm, or all."""
+    def stop(self, kind: ChaosKind | None = None) -> None:
+        """Stop one storm or fault, or all of both."""
         for running in list(self.active) if kind is None else [kind]:
             if running in self.active:
                 self._end(running, "stopped")
@@ -80,21 +84,28 @@ class StormDeck:
     def restore(self, state: dict[str, Any]) -> None:
         """Goes on from a state."""
         self.started, self.dropped = state["started"], state["dropped"]
-        self.log = [StormLogEntry(*row)._replace(kind=StormKind(row[2])) for row in state["log"]]
+        self.log = [StormLogEntry(*row)._replace(kind=kind_of(row[2])) for row in state["log"]]
         self.active = {}
         for one in state["active"]:
             kind, *rest = one["request"]
-            self._storm(StormRequest(StormKind(kind), *rest), one["number"]).restore(one)
+            self._storm(StormRequest(kind_of(kind), *rest), one["number"]).restore(one)
 
     def owners(self) -> dict[str, object]:
         """Whose callbacks may wait in the kernel, by their key."""
         return {self.owner_key: self, **{storm.owner_key: storm for storm in self.active.values()}}
 
-    def _storm(self, request: StormRequest, number: int) -> Storm:
-        storm = CATALOGUE[request.kind].storm(
-            exchange=self.exchange, seed=self.seed, request=request, lead_ticks=self.lead, number=number
-        )
-        self.active[request.kind] = storm
+    def _storm(self, request: StormRequest, number: int) -> Storm | VenueFault:
+        kind, exchange, seed = request.kind, self.exchange, self.seed
+        storm: Storm | VenueFault
+        if isinstance(kind, StormKind):
+            storm = CATALOGUE[kind].storm(
+                exchange=exchange, seed=seed, request=request, lead_ticks=self.lead, number=number
+            )
+        else:
+            storm = FAULTS[kind].fault(
+                boundary=self.boundary, kernel=exchange.kernel, seed=seed, request=request, number=number
+            )
+        self.active[kind] = storm
         return storm
 
     def _expire(self, _now_ns: int, number: int) -> None:
@@ -102,12 +113,12 @@ class StormDeck:
             if storm.number == number:
                 self._end(kind, "expired")
 
-    def _end(self, kind: StormKind, cause: str) -> None:
+    def _end(self, kind: ChaosKind, cause: str) -> None:
         storm = self.active.pop(kind)
         storm.stop()
         self._note(storm, started=False, cause=cause)
 
-    def _note(self, storm: Storm, *, started: bool, cause: str) -> None:
+    def _note(self, storm: Storm | VenueFault, *, started: bool, cause: str) -> None:
         request = storm.request
         self.log.append(
             StormLogEntry(

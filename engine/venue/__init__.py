@@ -13,7 +13,7 @@ thread of its own, never touches the session, and knows nothing of other gateway
 
 binance/, in the order in which a request passes it:
 
-    http.py          one HTTP connection: time and size limits of a request
+    (api/http.py)    one HTTP connection: time and size limits of a request, for all that the port serves
     socket.py        one WebSocket connection of the WS-API, written for speed
     app.py           ASGI: path -> endpoint; headers, statuses, errors
     ws_api.py        the same over one WebSocket: ids, session logon, user data

@@ -146,9 +146,12 @@ class CandleSeries:
         return None if row is None else int(row["close"])
 
     @property
-    def latest(self) -> Candle | None:
-        """The last candle with trades."""
-        return self._open
+    def oldest_ns(self) -> int | None:
+        """Open of the oldest candle that is kept, once some have left; None: all are kept."""
+        if not self._closed.forgotten:
+            return None
+        first = self._closed.first()
+        return None if first is None else int(first["open_ns"])
 
     def statistics(self) -> dict[str, int]:
         """Fill, limit and candles that have left."""

@@ -22,6 +22,7 @@ from engine.core.types import Instrument
 from engine.frame import Frame
 
 if TYPE_CHECKING:
+    from engine.broker.boundary import PublicFate
     from engine.broker.filters import Filters
 
 __all__ = ["BoundaryView", "BrokerView", "FeeSchedule", "VenueHost"]
@@ -92,7 +93,18 @@ class BoundaryView(Protocol):
 
     @property
     def limited_until_ns(self) -> int:
-        """Until this wall time (ns since 1970) every request is answered with 429."""
+        """Until this session time every request is answered with 429; 0: not now."""
+
+    @property
+    def is_banned(self) -> bool:
+        """Whether they are answered with 418 instead."""
+
+    @property
+    def is_stale(self) -> bool:
+        """Public data stand still: updates wait until it is over."""
+
+    def public_fate(self, number: int, /) -> PublicFate:
+        """What becomes of the public update of this number."""
 
 
 class VenueHost(Protocol):

@@ -63,6 +63,8 @@ SECONDS_KEPT = 90_000
 """Candles of one second with trades: at least a day."""
 MINUTES_KEPT = 50_000
 """Candles of one minute with trades: at least a month."""
+IDLE_TRADES = 256
+"""Trades that may wait while nobody watches; far fewer than the market itself keeps."""
 BEST_LEVELS = 20
 """Levels a side in a boundary's update."""
 AVERAGE_NS = 5 * MINUTE_NS
@@ -151,6 +153,9 @@ class MarketData:
         """Session time of what is published."""
         self.next_stop_ns = now_ns - now_ns % BOUNDARY_NS + BOUNDARY_NS
         """Session time must not pass this without a look there."""
+        self.is_watched = True
+        """Set to False (by any thread, at any time) while nobody reads: then only full seconds are
+        boundaries, and a fast session loses less time. Ids stay gap-free over the change."""
         self.opening_ticks: int | None = None
         """The price with which the session began: that of its first trade, or the mid of the first boundary
         that has one, whichever came first."""
@@ -181,15 +186,23 @@ class MarketData:
         """Publishes what is new since the last look; whether there was anything. Call it after each advance,
         on the engine thread."""
         now_ns = self._session.now_ns
-        came = self._exchange.trade_count != self._trade_count
+        waiting = self._exchange.trade_count - self._trade_count
+        is_full = self.is_watched or self._crossed_second(now_ns)
+        came = waiting > 0 and (is_full or waiting >= IDLE_TRADES)
         if came:
             self._take_trades(now_ns)
         if now_ns >= self.next_stop_ns:
-            self._mark_boundary(now_ns)
-            return True
-        if came:
+            if is_full:
+                self._mark_boundary(now_ns)
+                return True
+            self.next_stop_ns = now_ns - now_ns % BOUNDARY_NS + BOUNDARY_NS
+        elif came:
             self._look_at_top(now_ns)
         return came
+
+    def _crossed_second(self, now_ns: int) -> bool:
+        """Whether a full second lies between the boundary before and now."""
+        return now_ns // NS_PER_S > (self.next_stop_ns - BOUNDARY_NS) // NS_PER_S
 
     def _take_trades(self, now_ns: int) -> None:
         found = self._exchange.tape.arrays_since(self._trade_count)
@@ -227,7 +240,7 @@ class MarketData:
 
     def _mark_boundary(self, now_ns: int) -> None:
         before = self.image
-        is_second = now_ns // NS_PER_S > (self.next_stop_ns - BOUNDARY_NS) // NS_PER_S
+        is_second = self._crossed_second(now_ns)
         self.next_stop_ns = now_ns - now_ns % BOUNDARY_NS + BOUNDARY_NS
         image, diff, second_diff = before, None, None
         if self._session.event_count != before.update_id:
@@ -416,7 +429,11 @@ class MarketData:
 
     def _first_ns(self, interval: Interval) -> int:
         """Open of the oldest candle there is."""
-        if interval.size_ns == NS_PER_S or self.opening_ticks is None:
+        series = self._seconds if interval.size_ns == NS_PER_S else self._minutes
+        oldest_ns = series.oldest_ns
+        if oldest_ns is not None:
+            return oldest_ns
+        if series is self._seconds or self.opening_ticks is None:
             return self.epoch_ns - self.epoch_ns % NS_PER_S
         return int(self._past(self.opening_ticks)["open_ns"][0])
 

@@ -82,6 +82,11 @@ class RowLog:
             count -= len(chunk)
         return self._join(found)
 
+    def first(self) -> Rows | None:
+        """The oldest row that is kept; None without one."""
+        chunks, _ = self._view
+        return chunks[0][0] if chunks else None
+
     def before(self, value: int) -> Rows | None:
         """The last row whose key is less than `value`; None without one that is kept."""
         chunks, filled = self._view

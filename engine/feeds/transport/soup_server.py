@@ -5,13 +5,14 @@ gets every message from the one it asked for on, in order; one that cannot be ha
 connection.
 
 The server never pushes more than the connection takes: `pump` fills the output up to a limit, and the
-messages wait in the log, not here. Passwords are compared in constant time and kept nowhere.
+messages wait in the log, not here. Who may read what is the door's business: it gives a login its log, the
+same to all (a feed) or to each user his own (order entry). Passwords are compared in constant time.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -24,12 +25,17 @@ from engine.feeds.transport.soupbintcp import LoginAccepted, LoginRequest, SoupF
 __all__ = [
     "LOGIN_REFUSED",
     "ClientMessage",
+    "Door",
     "LoggedOut",
     "ServerEvent",
     "ServerState",
     "SoupServer",
     "UserLoggedIn",
+    "one_log_for",
 ]
+
+Door = Callable[[LoginRequest], RetainedMessages | None]
+"""The messages that a login may read; None: user or password is wrong."""
 
 OUTGOING_BYTES = 1 << 18
 """Output that waits for the connection at the most; more stays in the log."""
@@ -67,25 +73,37 @@ class LoggedOut(NamedTuple):
 ServerEvent = UserLoggedIn | ClientMessage | LoggedOut
 
 
+def one_log_for(accounts: Mapping[str, str], log: RetainedMessages) -> Door:
+    """The door of a feed: everybody reads the same. `accounts`: passwords by user; users are compared without
+    regard to case, as the protocol says."""
+    passwords = {user.upper(): password.encode() for user, password in accounts.items()}
+
+    def open_log(request: LoginRequest) -> RetainedMessages | None:
+        password = passwords.get(request.user.upper())
+        is_right = password is not None and hmac.compare_digest(password, request.password.encode())
+        return log if is_right else None
+
+    return open_log
+
+
 class SoupServer:
     """One connection.
 
-    Connection  receive, pump, tick, outgoing
-    State       state, next_sequence, statistics
+    Connection  receive, pump, tick, outgoing, close
+    State       state, log, next_sequence, statistics
     """
 
-    def __init__(
-        self, log: RetainedMessages, *, session: str, accounts: Mapping[str, str], now_ns: int
-    ) -> None:
-        """`accounts`: passwords by user; users are compared without regard to case, as the protocol says."""
+    def __init__(self, door: Door, *, session: str, now_ns: int) -> None:
+        """Raises UsageError for a session name that is none."""
         soup.pack_login_accepted(LoginAccepted(session, 1))  # says now what would not fit then
         self.state = ServerState.EXPECTING_LOGIN
         self.next_sequence = 1
         """Next message for this client."""
         self.damage = DamageCounts()
-        self._log = log
+        self._door = door
+        self.log: RetainedMessages | None = None
+        """What the client reads; None: it has not logged in."""
         self._session = session
-        self._accounts = {user.upper(): password for user, password in accounts.items()}
         self._framer = SoupFramer(self.damage)
         self._outgoing = bytearray()
         self._has_ended = False
@@ -105,10 +123,11 @@ class SoupServer:
 
     def pump(self, now_ns: int) -> list[ServerEvent]:
         """Move messages from the log to the output, as many as it holds; call it when either has changed."""
-        if self.state is not ServerState.LOGGED_IN:
+        log = self.log
+        if self.state is not ServerState.LOGGED_IN or log is None:
             return []
         while len(self._outgoing) < OUTGOING_BYTES:
-            run = self._log.read(self.next_sequence, _READ_BYTES)
+            run = log.read(self.next_sequence, _READ_BYTES)
             if run is None:
                 break
             for message in split_blocks(run.blocks):
@@ -116,25 +135,30 @@ class SoupServer:
             self.next_sequence += run.message_count
             self._counts["sequenced"] += run.message_count
             self._sent_at_ns = now_ns
-        if self.next_sequence < self._log.first_sequence:
-            return self._close(f"too slow: message {self.next_sequence} is not kept any more")
-        if self._log.is_closed and self.next_sequence == self._log.next_sequence and not self._has_ended:
+        if self.next_sequence < log.first_sequence:
+            return self.close(f"too slow: message {self.next_sequence} is not kept any more")
+        if log.is_closed and self.next_sequence == log.next_sequence and not self._has_ended:
             self._has_ended = True
             self._queue(soup.END_OF_SESSION, b"", now_ns)
-            return self._close("end of session")
+            return self.close("end of session")
         return []
 
     def tick(self, now_ns: int) -> list[ServerEvent]:
         """Heartbeats, and clients that are silent; call it several times a second."""
         if self.state is ServerState.EXPECTING_LOGIN:
             if now_ns - self._connected_at_ns >= soup.LOGIN_PATIENCE_NS:
-                return self._close("no login")
+                return self.close("no login")
         elif self.state is ServerState.LOGGED_IN:
             if now_ns - self._heard_at_ns >= soup.SILENCE_NS:
-                return self._close("silent")
+                return self.close("silent")
             if now_ns - self._sent_at_ns >= soup.HEARTBEAT_NS:
                 self._queue(soup.SERVER_HEARTBEAT, b"", now_ns)
         return []
+
+    def close(self, reason: str) -> list[ServerEvent]:
+        """Take nothing more from this client, and send it nothing but what is in the output."""
+        self.state = ServerState.CLOSING
+        return [LoggedOut(reason)]
 
     def outgoing(self) -> bytes:
         """Bytes for the connection, once."""
@@ -165,7 +189,7 @@ class SoupServer:
             self._counts["unsequenced"] += 1
             events.append(ClientMessage(payload))
         elif self.state is ServerState.LOGGED_IN and kind == soup.LOGOUT:
-            events += self._close("logged out")
+            events += self.close("logged out")
         else:
             self._reject(DamageReason.OUT_OF_PLACE if kind in _KNOWN else DamageReason.UNKNOWN_TYPE)
 
@@ -174,34 +198,29 @@ class SoupServer:
         if isinstance(request, DamageReason):
             self._reject(request)
             events += self._refuse(soup.NOT_AUTHORISED, now_ns)
-        elif not self._is_authorised(request):
+            return
+        log = self._door(request)
+        if log is None:
             events += self._refuse(soup.NOT_AUTHORISED, now_ns)
-        elif request.session not in ("", self._session) or not self._place(request.sequence):
+        elif request.session not in ("", self._session) or not self._place(log, request.sequence):
             events += self._refuse(soup.NO_SUCH_SESSION, now_ns)
         else:
             self.state = ServerState.LOGGED_IN
+            self.log = log
             self._outgoing += soup.pack_login_accepted(LoginAccepted(self._session, self.next_sequence))
             self._sent_at_ns = now_ns
             events.append(UserLoggedIn(request.user, self.next_sequence))
 
-    def _is_authorised(self, request: LoginRequest) -> bool:
-        password = self._accounts.get(request.user.upper())
-        return password is not None and hmac.compare_digest(password.encode(), request.password.encode())
-
-    def _place(self, sequence: int) -> bool:
+    def _place(self, log: RetainedMessages, sequence: int) -> bool:
         """Where to begin; False when that message is not kept any more."""
-        behind = self._log.next_sequence
+        behind = log.next_sequence
         # What is still to come is waited for; 0 is the most recent message.
-        self.next_sequence = min(sequence, behind) if sequence else max(self._log.first_sequence, behind - 1)
-        return self.next_sequence >= self._log.first_sequence
+        self.next_sequence = min(sequence, behind) if sequence else max(log.first_sequence, behind - 1)
+        return self.next_sequence >= log.first_sequence
 
     def _refuse(self, reason: bytes, now_ns: int) -> list[ServerEvent]:
         self._queue(soup.LOGIN_REJECTED, reason, now_ns)
-        return self._close(LOGIN_REFUSED)
-
-    def _close(self, reason: str) -> list[ServerEvent]:
-        self.state = ServerState.CLOSING
-        return [LoggedOut(reason)]
+        return self.close(LOGIN_REFUSED)
 
     def _queue(self, kind: bytes, payload: bytes, now_ns: int) -> None:
         self._outgoing += soup.pack_soup(kind, payload)

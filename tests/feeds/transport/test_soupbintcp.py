@@ -32,6 +32,7 @@ from engine.feeds.transport.soup_server import (
     ServerState,
     SoupServer,
     UserLoggedIn,
+    one_log_for,
 )
 from engine.feeds.transport.soupbintcp import LoginAccepted, LoginRequest, SoupFramer, SoupPacket, pack_soup
 from tests.feeds.fuzzing import FUZZ_BUFFERS, mutations, truncations
@@ -49,7 +50,7 @@ def log_of(count: int) -> RetainedMessages:
 
 
 def server_of(log: RetainedMessages, now_ns: int = 0) -> SoupServer:
-    return SoupServer(log, session="DAY1", accounts=ACCOUNTS, now_ns=now_ns)
+    return SoupServer(one_log_for(ACCOUNTS, log), session="DAY1", now_ns=now_ns)
 
 
 def logged_in(client: SoupClient, answer: bytes = ACCEPTED) -> SoupClient:
@@ -393,6 +394,31 @@ def test_a_server_keeps_time() -> None:
     assert server.receive(pack_soup(b"R"), 10 * NS_PER_S) == []
     assert server.tick(25 * NS_PER_S - 1) == []
     assert server.tick(25 * NS_PER_S) == [LoggedOut("silent")]
+
+
+def test_a_door_may_give_each_user_messages_of_his_own() -> None:
+    logs = {"ann": log_of(2), "bob": log_of(5)}
+
+    def door(request: LoginRequest) -> RetainedMessages | None:
+        return logs.get(request.user) if request.password == "secret" else None
+
+    servers = {}
+    for user in ("ann", "bob", "eve"):
+        servers[user] = SoupServer(door, session="DAY1", now_ns=0)
+        servers[user].receive(request_bytes(user=user), 0)
+        servers[user].pump(0)
+    assert servers["ann"].statistics()["sequenced"] == 2
+    assert servers["bob"].statistics()["sequenced"] == 5
+    assert servers["eve"].state is ServerState.CLOSING
+    assert servers["eve"].outgoing() == pack_soup(b"J", b"A")
+
+
+def test_a_server_that_closes_takes_nothing_more() -> None:
+    server = server_of(log_of(3))
+    server.receive(request_bytes(), 0)
+    assert server.close("venue is down") == [LoggedOut("venue is down")]
+    assert server.receive(pack_soup(b"U", b"order"), 1) == []
+    assert server.pump(1) == []
 
 
 def test_a_server_hands_on_what_clients_say() -> None:

@@ -21,7 +21,7 @@ from engine.feeds.transport.pcap_writer import CaptureWriter
 from engine.feeds.transport.publisher import MoldPublisher
 from engine.feeds.transport.retained import RetainedMessages
 from engine.feeds.transport.soup_client import SoupClient
-from engine.feeds.transport.soup_server import SoupServer
+from engine.feeds.transport.soup_server import SoupServer, one_log_for
 from tests.feeds.transport.wire import SESSION, messages, numbers, packet_bytes, pcap
 
 PATIENCE_S = 60.0
@@ -131,7 +131,7 @@ def test_tshark_reads_a_soup_session(tmp_path: Path) -> None:
         log.append(content)
     log.close()
     client = SoupClient("trader", "secret", session="DAY1", sequence=3)
-    server = SoupServer(log, session="DAY1", accounts={"trader": "secret"}, now_ns=0)
+    server = SoupServer(one_log_for({"trader": "secret"}, log), session="DAY1", now_ns=0)
     client.connected(0)
     asked = client.outgoing()
     server.receive(asked, 0)

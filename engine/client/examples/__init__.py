@@ -1,0 +1,1 @@
+"""Small bots, each a whole program: read one, copy it, change it."""

@@ -35,6 +35,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+import sys
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -53,6 +54,12 @@ CONNECTION_LIMIT = 512
 """Connections at the same time, streams included; more get 503."""
 KEEP_ALIVE_S = 30
 """How long an idle HTTP connection is kept."""
+SWITCH_INTERVAL_S = 0.000_5
+"""How long the interpreter lets one thread run while another waits, while a venue is served.
+
+Every read and write of a socket lets go of the interpreter; with Python's own 5 ms, the server would wait that
+long for the engine's thread each time, several times for each request.
+"""
 BACKLOG = 512
 """Connections that wait to be taken."""
 JOIN_TIMEOUT_S = 3.0
@@ -241,7 +248,9 @@ class OrderApi:
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         feeding = asyncio.create_task(gateway.pump())
+        switch_interval_s = sys.getswitchinterval()
         if venue is not None:
+            sys.setswitchinterval(min(switch_interval_s, SWITCH_INTERVAL_S))
             venue.start()
         asked_to_stop = asyncio.create_task(self._stop.wait())
         try:
@@ -256,6 +265,7 @@ class OrderApi:
             gateway.close_streams("the desk is closing")
             if venue is not None:
                 venue.stop()
+                sys.setswitchinterval(switch_interval_s)
             server.should_exit = True
             await serving
 

@@ -17,7 +17,7 @@ from itertools import islice
 from engine.api.meeting import Answer, ClientLost, Meeting
 from engine.api.messages import encode, ladder_json, report_json
 from engine.core.errors import UsageError
-from engine.core.types import Account, Command, CommandKind, Side, TimeInForce
+from engine.core.types import Account, Command, CommandKind, Side
 from engine.feeds.opening import Source
 from engine.host.live import LiveOptions, SessionHost
 from engine.host.target_record import agent_sample
@@ -30,6 +30,8 @@ __all__ = ["BOOK_LEVELS", "PATIENCE_S", "LockstepHost"]
 
 PATIENCE_S = 60.0
 """Wall time for which a client that is connected may think, and for which the first one is awaited."""
+FRAME_HZ = 4.0
+"""Frames a second at the most: nobody draws them, and the client has its steps."""
 SHORTEST_INTERVAL_NS = 1_000
 BOOK_LEVELS = 10
 """Levels a side in a step's book."""
@@ -65,7 +67,8 @@ class LockstepHost(SessionHost):
             )
         if config.target_agent:
             raise UsageError("in lockstep the client trades the target's account: leave its agent out")
-        super().__init__(config, options._replace(speed=None), source=source)
+        frame_hz = min(options.frame_hz, FRAME_HZ)
+        super().__init__(config, options._replace(speed=None, frame_hz=frame_hz), source=source)
         self.meeting = Meeting(interval_ns=interval_ns)
         """Where the client meets this session; the order API finds it here."""
         self.broken: str | None = None
@@ -147,24 +150,11 @@ class LockstepHost(SessionHost):
 
     # -- requests of others ----------------------------------------------------------------------------
 
-    def submit_order(
-        self,
-        account: int,
-        side: int,
-        price_ticks: int,
-        qty_lots: int,
-        tif: int = TimeInForce.GTC,
-        client_id: int = 0,
-    ) -> bool:
-        """Refused: it would come at some wall time. Raises UsageError."""
+    def _ask_input(self, command: Command) -> bool:
         raise _not_now()
 
-    def cancel_order(self, account: int, client_id: int) -> bool:
-        """Refused: it would come at some wall time. Raises UsageError."""
-        raise _not_now()
-
-    def cancel_all(self, account: int) -> bool:
-        """Refused: it would come at some wall time. Raises UsageError."""
+    def _ask_inputs(self, commands: list[Command]) -> bool:
+        """Those of the venue's gateways too."""
         raise _not_now()
 
     def start_storm(self, kind: ChaosKind, severity: float, duration_s: float, seed: int = 0) -> None:

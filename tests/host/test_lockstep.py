@@ -347,3 +347,8 @@ def test_too_many_requests_for_one_step_are_refused(tmp_path: Path):
 def test_what_cannot_be_in_lockstep_is_refused(tmp_path: Path, change: dict[str, Any], says: str):
     with pytest.raises(UsageError, match=says):
         lockstep_host(tmp_path, **change)
+
+
+def test_the_venue_takes_no_requests_in_lockstep(tmp_path: Path):
+    with pytest.raises(UsageError, match="only the client's answers"):
+        lockstep_host(tmp_path).venue.open_account("a key")

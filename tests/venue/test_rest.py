@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+from websockets.asyncio.client import connect
 
 import engine.api.http
 from engine.broker.terms import Refusal
@@ -323,10 +324,38 @@ async def test_the_description_names_every_endpoint_with_its_parameters() -> Non
 
 async def test_listen_keys_are_there_only_behind_the_switch() -> None:
     async with Rig().client() as rest:
-        answer = await rest.http.post(
-            "/api/v3/userDataStream", headers={"X-MBX-APIKEY": rest.rig.key.api_key}
-        )
+        answer = await rest.http.post("/api/v3/userDataStream", headers=_key(rest.rig))
         assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("combined", [False, True])
+async def test_behind_the_switch_a_listen_key_streams_user_events(combined: bool) -> None:
+    async with Rig(legacy=True).client() as rest:
+        rig, http, headers = rest.rig, rest.http, _key(rest.rig)
+        path = "/api/v3/userDataStream"
+        name = (await http.post(path, headers=headers)).json()["listenKey"]
+        assert (await http.post(path, headers=headers)).json()["listenKey"] == name
+        assert (await http.put(path, headers=headers, params={"listenKey": name})).json() == {}
+        unknown = await http.put(path, headers=headers, params={"listenKey": "x" * 64})
+        assert unknown.json() == {"code": -1125, "msg": "This listenKey does not exist."}
+        place = f"/stream?streams={name}" if combined else f"/ws/{name}"
+        async with connect(f"ws://{rig.url}{place}") as stream:
+            while not rig.gateway.statistics()["users_listeners"]:
+                await asyncio.sleep(0)
+            await rest.order(newClientOrderId="mine")
+            message = json.loads(await asyncio.wait_for(stream.recv(), 5))
+            event = message["data"] if combined else message
+            while event["e"] != "executionReport":
+                message = json.loads(await asyncio.wait_for(stream.recv(), 5))
+                event = message["data"] if combined else message
+            assert event["c"] == "mine"
+        while rig.gateway.statistics()["users_listeners"]:
+            await asyncio.sleep(0)
+        assert (await http.delete(path, headers=headers, params={"listenKey": name})).json() == {}
+
+
+def _key(rig: Rig) -> dict[str, str]:
+    return {"X-MBX-APIKEY": rig.key.api_key}
 
 
 def test_every_refusal_of_the_broker_has_an_answer() -> None:

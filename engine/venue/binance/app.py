@@ -24,7 +24,7 @@ from engine.venue.binance.market_rest import market_routes
 from engine.venue.binance.market_streams import MarketStreams
 from engine.venue.binance.openapi import describe
 from engine.venue.binance.parameters import check
-from engine.venue.binance.signing import admit, find_key, parse_query, signed_bytes
+from engine.venue.binance.signing import SIGNATURE_NAMES, admit, find_key, parse_query, signed_bytes
 from engine.venue.binance.socket import SocketProtocol
 from engine.venue.binance.ws_api import WsApi
 from engine.venue.host import VenueHost
@@ -216,7 +216,7 @@ class VenueApp:
         if security.is_signed:
             params = admit(gateway.keys, key, params, signed_bytes(query, form), now_ms)
         else:
-            for name in ("timestamp", "recvWindow", "signature"):  # some clients sign these too
+            for name in SIGNATURE_NAMES:  # some clients sign these too
                 params.pop(name, None)
         check(endpoint.parameters, params, gateway.symbol, always=read - len(params))
         account_number = gateway.account_of(key)

@@ -85,6 +85,8 @@ class Codec:
         self.price = lru_cache(TEXT_CACHE)(money.price_text)
         self.quantity = lru_cache(TEXT_CACHE)(money.quantity_text)
         self.amount = lru_cache(TEXT_CACHE)(money.amount_text)
+        self.ticks = lru_cache(TEXT_CACHE)(money.ticks)
+        self.lots = lru_cache(TEXT_CACHE)(money.lots)
 
     def ms(self, time_ns: int) -> int:
         """Session time as ms since 1970."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from engine.broker.money import Step, parse_decimal
 from engine.broker.terms import OrderTerms, OrderType, Refusal
@@ -47,16 +47,18 @@ def side_of(params: Mapping[str, str], name: str = "side") -> int:
 class _Named:
     """The parameters of one order, under names with a prefix such as "pendingAbove"."""
 
-    __slots__ = ("_params", "_prefix")
+    __slots__ = ("_params", "_prefix", "get")
 
     def __init__(self, params: Mapping[str, str], prefix: str) -> None:
         self._params = params
         self._prefix = prefix
+        self.get: Callable[[str], str | None] = self._get_named if prefix else params.get
+        """The value of a parameter, or None."""
 
     def name(self, text: str) -> str:
         return self._prefix + text[0].upper() + text[1:] if self._prefix else text
 
-    def get(self, text: str) -> str | None:
+    def _get_named(self, text: str) -> str | None:
         return self._params.get(self.name(text))
 
     def need(self, text: str) -> str:
@@ -154,7 +156,7 @@ def _size(
 def quantity_lots(codec: Codec, name: str, text: str) -> int:
     """A quantity in lots. Raises RequestRefused: too precise, zero, or not on the step."""
     _check_precision(codec.money.quantity, name, text)
-    lots = codec.money.lots(text)
+    lots = codec.lots(text)
     if lots == 0:
         raise RequestRefused(-1013, "Invalid quantity.")
     if lots is None or lots >= INTEGER_LIMIT:
@@ -164,7 +166,7 @@ def quantity_lots(codec: Codec, name: str, text: str) -> int:
 
 def _price_ticks(codec: Codec, name: str, text: str) -> int:
     _check_precision(codec.money.price, name, text)
-    ticks = codec.money.ticks(text)
+    ticks = codec.ticks(text)
     if ticks == 0:
         raise RequestRefused(-1013, "Invalid price.")
     if ticks is None or ticks >= INTEGER_LIMIT:

@@ -41,7 +41,9 @@ class Kind(Enum):
         self.pattern = pattern
         self.json_type = json_type
         # Inside [] a dash between two classes is a plain dash to Binance; Python wants it escaped.
-        self.match = re.compile(pattern.replace("0-9-_", r"0-9\-_").replace("$", r"\Z")).match
+        self.match = re.compile(
+            pattern.replace("0-9-_", r"0-9\-_").replace("$", r"\Z").replace("(", "(?:")
+        ).match
 
 
 class Parameter(NamedTuple):

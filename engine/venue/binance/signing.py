@@ -16,7 +16,15 @@ from engine.venue.binance.errors import RequestRefused
 from engine.venue.binance.parameters import INT64_MAX, Kind
 from engine.venue.keys import Key, KeyKind, KeyStore, Permission
 
-__all__ = ["admit", "check_time", "find_key", "parse_query", "signed_bytes", "socket_payload"]
+__all__ = [
+    "SIGNATURE_NAMES",
+    "admit",
+    "check_time",
+    "find_key",
+    "parse_query",
+    "signed_bytes",
+    "socket_payload",
+]
 
 DEFAULT_WINDOW_MS = 5_000
 LONGEST_WINDOW_MS = 60_000
@@ -24,6 +32,7 @@ AHEAD_MS = 1_000
 """How far a client's clock may be ahead."""
 MICROSECONDS_FROM = 10**14
 """Timestamps from here on count microseconds: in ms they would be the year 5138."""
+SIGNATURE_NAMES = ("signature", "timestamp", "recvWindow")
 PARAMETER_LIMIT = 128
 """Parameters in one request."""
 _API_KEY = re.compile(r"[A-Za-z0-9]{16,128}\Z")
@@ -86,9 +95,9 @@ def socket_payload(params: Mapping[str, str]) -> bytes:
 
 def find_key(store: KeyStore, api_key: str | None, security: Security) -> Key:
     """The key of a request, if it may make one of this kind. Raises RequestRefused (-2014, -2015)."""
-    if api_key is None or _API_KEY.match(api_key) is None:
+    key = store.find(api_key) if api_key is not None else None
+    if key is None and (api_key is None or _API_KEY.match(api_key) is None):
         raise RequestRefused(-2014, "API-key format invalid.", status=401)
-    key = store.find(api_key)
     wanted = Permission.TRADE if security is Security.TRADE else Permission.READ
     if key is None or not key.may(wanted):
         raise RequestRefused(-2015, "Invalid API-key, IP, or permissions for action.", status=401)
@@ -121,21 +130,19 @@ def check_time(params: Mapping[str, str], now_ms: int) -> None:
 
 
 def admit(store: KeyStore, key: Key, params: dict[str, str], payload: bytes, now_ms: int) -> dict[str, str]:
-    """Check time and signature; returns the parameters without those of the signature."""
+    """Check time and signature; takes the parameters of the signature out of `params` and returns it."""
     check_time(params, now_ms)
     signature = params.get("signature")
     if not signature:
         raise errors.mandatory("signature")
     signature = signature.replace(" ", "+")  # base64 that its sender did not percent-encode
-    if Kind.SIGNATURE.match(signature) is None:
-        raise errors.illegal("signature", _signature_pattern(key))
     if not store.verify(key, payload, signature):
+        if Kind.SIGNATURE.match(signature) is None:
+            raise errors.illegal("signature", _signature_pattern(key))
         raise RequestRefused(-1022, "Signature for this request is not valid.")
-    return {
-        name: value
-        for name, value in params.items()
-        if name != "signature" and name != "timestamp" and name != "recvWindow"
-    }
+    for name in SIGNATURE_NAMES:
+        params.pop(name, None)
+    return params
 
 
 def _signature_pattern(key: Key) -> str:

@@ -22,7 +22,7 @@ from engine.venue.binance.errors import RequestRefused
 from engine.venue.binance.gateway import Gateway
 from engine.venue.binance.guard import refuse_foreign
 from engine.venue.binance.parameters import check
-from engine.venue.binance.signing import admit, check_time, find_key, socket_payload
+from engine.venue.binance.signing import SIGNATURE_NAMES, admit, check_time, find_key, socket_payload
 from engine.venue.binance.socket import Session
 from engine.venue.binance.user_data import Listener
 from engine.venue.keys import Key, KeyKind
@@ -35,11 +35,6 @@ SOCKET_LIMIT = 256
 """WS-API connections at the same time."""
 CONNECT_WEIGHT = 2
 ID_LIMIT_BYTES = 64
-_LIMITS = '[{{"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":{},"count":{}}}'
-_ORDER_LIMITS = (
-    ',{{"rateLimitType":"ORDERS","interval":"SECOND","intervalNum":10,"limit":{},"count":{}}}'
-    ',{{"rateLimitType":"ORDERS","interval":"DAY","intervalNum":1,"limit":{},"count":{}}}'
-)
 
 
 class _Request(msgspec.Struct):
@@ -335,10 +330,19 @@ class ApiSession:
     def _limits(self, account: int) -> bytes:
         gateway = self._gateway
         now_ms, limits = gateway.now_ms(), gateway.limits
-        text = _LIMITS.format(limits.weight_1m, gateway.windows.used(self._address, now_ms))
+        used = gateway.windows.used(self._address, now_ms)
+        text = (
+            '[{"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,'
+            f'"limit":{limits.weight_1m},"count":{used}}}'
+        )
         if account >= 0:
             short, day = gateway.windows.order_counts(account, now_ms)
-            text += _ORDER_LIMITS.format(limits.orders_10s, short, limits.orders_1d, day)
+            text += (
+                ',{"rateLimitType":"ORDERS","interval":"SECOND","intervalNum":10,'
+                f'"limit":{limits.orders_10s},"count":{short}}}'
+                ',{"rateLimitType":"ORDERS","interval":"DAY","intervalNum":1,'
+                f'"limit":{limits.orders_1d},"count":{day}}}'
+            )
         return f',"rateLimits":{text}]}}'.encode()
 
 
@@ -365,11 +369,9 @@ def _countable(params: dict[str, str]) -> dict[str, str]:
 
 
 def _unsigned(params: dict[str, str]) -> dict[str, str]:
-    return {
-        name: value
-        for name, value in params.items()
-        if name not in ("signature", "timestamp", "recvWindow", "apiKey")
-    }
+    for name in SIGNATURE_NAMES:
+        params.pop(name, None)
+    return params
 
 
 def _is_id(raw: bytes) -> bool:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from engine.core.clock import NS_PER_S, utc_time
+from engine.core.clock import NS_PER_S, utc_seconds, utc_time
 
 __all__ = [
     "BEGIN_STRING",
@@ -51,7 +51,7 @@ _TAG = re.compile(r"[1-9][0-9]*", re.ASCII)
 _LENGTH_OF_DATA = {95: 96, 90: 91, 93: 89, 348: 349, 350: 351, 352: 353, 354: 355, 356: 357, 358: 359,
                    360: 361, 362: 363, 364: 365, 445: 446, 618: 619, 621: 622}  # fmt: skip
 _HAS_DATA = re.compile(rb"\x01(?:%s)=" % b"|".join(b"%d" % tag for tag in _LENGTH_OF_DATA))
-_SECOND = re.compile(r"(\d{4})(\d\d)(\d\d)-(\d\d:\d\d:\d\d)", re.ASCII)
+_SECOND = re.compile(r"(\d{4})(\d\d)(\d\d)-(\d\d):(\d\d):(\d\d)", re.ASCII)
 
 
 class Message:
@@ -197,9 +197,11 @@ def _parse_second(text: str) -> int | None:
     match = _SECOND.fullmatch(text)
     if match is None:
         return None
-    year, month, day, time_of_day = match.groups()
-    parsed_ns = parse_iso_ns(f"{year}-{month}-{day}T{time_of_day}Z")
-    return None if parsed_ns is None else parsed_ns // NS_PER_S
+    year, month, day, hour, minute, second = map(int, match.groups())
+    try:
+        return utc_seconds(year, month, day, hour, minute, second)
+    except ValueError:
+        return None
 
 
 def _decode(begin: str, content: bytes) -> Message | None:

@@ -57,8 +57,8 @@ KEEP_ALIVE_S = 30
 SWITCH_INTERVAL_S = 0.000_5
 """How long the interpreter lets one thread run while another waits, while a venue is served.
 
-Every read and write of a socket lets go of the interpreter; with Python's own 5 ms, the server would wait that
-long for the engine's thread each time, several times for each request.
+Every read and write of a socket lets go of the interpreter; with Python's own 5 ms, the server would wait
+that long for the engine's thread each time, several times for each request.
 """
 BACKLOG = 512
 """Connections that wait to be taken."""

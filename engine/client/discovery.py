@@ -1,6 +1,9 @@
-"""Where the desk is: a small file in the user's runtime directory, written while a desk runs.
+"""Where the desk is: a small file of the user's, written while a desk runs.
 
-    <runtime dir>/stormdesk/desk.json    {"url": "http://127.0.0.1:8765", "venue": "…", "pid": 4711}
+    $XDG_RUNTIME_DIR/stormdesk/desk.json    {"url": "http://127.0.0.1:8765", "venue": "…", "pid": 4711}
+
+Where the system gives its users no such directory, it stands in the user's directory for state: never in one
+that somebody else could have made.
 
 `announce` writes it whole or not at all, readable by its owner alone; `withdraw` takes it away if it is
 still ours; `find_desk` reads it, and takes no notice of one whose process is gone. Where several desks run,
@@ -35,9 +38,12 @@ class DeskAddress(msgspec.Struct, frozen=True):
 
 def desk_file() -> Path:
     """Where running desks say where they are."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    if runtime and Path(runtime).is_dir():
+        return Path(runtime) / "stormdesk" / "desk.json"
     import platformdirs
 
-    return Path(platformdirs.user_runtime_dir("stormdesk", appauthor=False)) / "desk.json"
+    return Path(platformdirs.user_state_dir("stormdesk", appauthor=False)) / "desk.json"
 
 
 def announce(url: str, *, venue: str | None = None, pid: int | None = None) -> Path:

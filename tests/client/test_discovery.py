@@ -17,7 +17,7 @@ from engine.client.discovery import DeskAddress, announce, desk_file, find_desk,
 
 @pytest.fixture(autouse=True)
 def runtime_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("platformdirs.user_runtime_dir", lambda *_, **__: str(tmp_path / "stormdesk"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     return tmp_path / "stormdesk"
 
 
@@ -49,6 +49,14 @@ def test_withdrawing_takes_away_only_what_is_ours():
     withdraw()
     withdraw()
     assert not desk_file().exists()
+
+
+def test_without_a_runtime_directory_the_file_stands_in_the_users_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert announce("http://127.0.0.1:1") == tmp_path / "state" / "stormdesk" / "desk.json"
 
 
 def test_a_desk_whose_process_is_gone_is_none():

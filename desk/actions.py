@@ -14,8 +14,10 @@ from desk.theme import palette_of
 from desk.view import DEPTH_PRESETS, GROUPINGS, Notice, View
 from engine.core.clock import NS_PER_MS, NS_PER_S
 from engine.core.errors import StormdeskError
-from engine.core.types import Account, Side, StormKind, TimeInForce
+from engine.core.types import Account, Side, TimeInForce
 from engine.frame import Frame
+from engine.storms.base import ChaosKind
+from engine.storms.catalogue import entry_of
 
 __all__ = ["CANNOT_GO_BACK", "NO_SYMBOLS", "SPEEDS", "Actions", "DeskScreenFace", "Host"]
 
@@ -41,8 +43,8 @@ class Host(Protocol):
     def seek(self, time_ns: int) -> Any: ...
     def jump(self, time_ns: int) -> Any: ...
     def cancel_jump(self) -> Any: ...
-    def start_storm(self, kind: StormKind, severity: float, duration_s: float, seed: int = ...) -> Any: ...
-    def stop_storms(self, kind: StormKind | None = ...) -> Any: ...
+    def start_storm(self, kind: ChaosKind, severity: float, duration_s: float, seed: int = ...) -> Any: ...
+    def stop_storms(self, kind: ChaosKind | None = ...) -> Any: ...
     def toggle_recording(self) -> Any: ...
     def submit_order(
         self, account: int, side: int, price_ticks: int, qty_lots: int, tif: int, client_id: int
@@ -60,6 +62,7 @@ class DeskScreenFace(Protocol):
     def relayout(self) -> None: ...
     def open_command(self, text: str = ...) -> None: ...
     def open_help(self) -> None: ...
+    def open_venue(self) -> None: ...
     def open_palette(self) -> None: ...
     def open_sources(self) -> None: ...
     def open_symbols(self) -> None: ...
@@ -216,39 +219,57 @@ class Actions:
 
     # -- storms --------------------------------------------------------------------------------
 
-    def arm_phantom(self) -> None:
-        self._arm(StormKind.PHANTOM)
+    def arm_1(self) -> None:
+        self._arm(0)
 
-    def arm_cancel(self) -> None:
-        self._arm(StormKind.CANCEL)
+    def arm_2(self) -> None:
+        self._arm(1)
 
-    def arm_ignition(self) -> None:
-        self._arm(StormKind.IGNITION)
+    def arm_3(self) -> None:
+        self._arm(2)
 
-    def arm_crash(self) -> None:
-        self._arm(StormKind.CRASH)
+    def arm_4(self) -> None:
+        self._arm(3)
 
-    def arm_latarb(self) -> None:
-        self._arm(StormKind.LATARB)
+    def arm_5(self) -> None:
+        self._arm(4)
 
-    def _arm(self, kind: StormKind) -> None:
-        self.view.deck.armed = kind
+    def arm_6(self) -> None:
+        self._arm(5)
+
+    def arm_7(self) -> None:
+        self._arm(6)
+
+    def arm_8(self) -> None:
+        self._arm(7)
+
+    def _arm(self, place: int) -> None:
+        deck = self.view.deck
+        if place >= len(deck.page.kinds):
+            last = len(deck.page.kinds)
+            self.tell(f"the page “{deck.page.title}” ends with number {last}", warn=True)
+            return
+        deck.armed = deck.page.kinds[place]
         self.view.notice = None
+
+    def deck_page(self) -> None:
+        self.view.deck.turn_page()
 
     def fire(self) -> None:
         deck = self.view.deck
         if deck.armed is None:
-            self.tell("nothing is armed; 1 to 5 arm a storm", warn=True)
+            self.tell("nothing is armed; a digit arms a storm or fault", warn=True)
             return
         kind, deck.armed = deck.armed, None
         self.start_storm(kind, deck.severity, deck.duration_s)
 
-    def start_storm(self, kind: StormKind, severity: float, duration_s: float) -> None:
+    def start_storm(self, kind: ChaosKind, severity: float, duration_s: float) -> None:
+        """Fire one."""
         if self.mode == "replay":
             self.tell("a replay plays what happened: no storms here", warn=True)
             return
         self.host.start_storm(kind, severity, duration_s)
-        self.tell(f"{kind.name} fired: severity {severity:.2f} for {duration_s:g} s")
+        self.tell(f"{entry_of(kind).short} fired: severity {severity:.2f} for {duration_s:g} s")
         if self.view.coach:
             self.view.coach = False
             self.screen.relayout()
@@ -271,10 +292,11 @@ class Actions:
     def stop_storms(self) -> None:
         self.stop_storm(None)
 
-    def stop_storm(self, kind: StormKind | None) -> None:
+    def stop_storm(self, kind: ChaosKind | None) -> None:
+        """Stop one, or all of storms and faults."""
         self.view.deck.armed = None
         self.host.stop_storms(kind)
-        self.tell("all storms stopped" if kind is None else f"{kind.name} stopped")
+        self.tell("all storms and faults stopped" if kind is None else f"{entry_of(kind).short} stopped")
 
     def severity_up(self) -> None:
         self.view.deck.change_severity(1)
@@ -411,6 +433,20 @@ class Actions:
     def panel_target(self) -> None:
         self.focus_panel("target")
 
+    def next_bot(self) -> None:
+        self._turn_bots(1)
+
+    def previous_bot(self) -> None:
+        self._turn_bots(-1)
+
+    def _turn_bots(self, pages: int) -> None:
+        frame = self.host.frame()
+        if not frame.bots and len(frame.host.targets) < 2:
+            self.tell("no bot trades here yet; e shows where they connect", warn=True)
+            return
+        self.view.bot += pages
+        self.view.scroll.pop("target", None)
+
     def panel_score(self) -> None:
         self.focus_panel("score")
 
@@ -438,6 +474,9 @@ class Actions:
 
     def help(self) -> None:
         self.screen.open_help()
+
+    def venue(self) -> None:
+        self.screen.open_venue()
 
     def quit(self) -> None:
         self.screen.leave()

@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from engine.core.errors import UsageError
+from engine.storms.base import ChaosKind
+from engine.storms.catalogue import PAGE_ENTRIES, PAGES, entry_of
 
-__all__ = ["BINDINGS", "Binding", "KeyTable", "keys_as_markdown"]
+__all__ = ["BINDINGS", "Binding", "KeyTable", "arm_action", "keys_as_markdown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +39,16 @@ class Binding:
     """One of: "both", "live", "replay"."""
 
 
-_STORMS = (
-    ("phantom", "PHANTOM", "large orders that vanish before they can trade"),
-    ("cancel", "CANCEL", "a flood of orders added and cancelled"),
-    ("ignition", "IGNITION", "a burst of buying or selling that starts a run"),
-    ("crash", "CRASH", "selling that eats the bids away"),
-    ("latarb", "LAT-ARB", "a faster trader that picks off stale quotes"),
-)
+def arm_action(kind: ChaosKind) -> str:
+    """Id of the binding that arms this storm or fault while its page is open."""
+    place = next(page.kinds.index(kind) for page in PAGES if kind in page.kinds)
+    return f"arm_{place + 1}"
+
+
+def _on_pages(place: int) -> str:
+    """What this place holds, page by page: `PHANTOM, LATENCY, REJECT`."""
+    return ", ".join(entry_of(page.kinds[place]).short for page in PAGES if place < len(page.kinds))
+
 
 BINDINGS: tuple[Binding, ...] = (
     Binding("pause", "space", "pause / play", "time", "Stops or starts session time.", footer="pause"),
@@ -67,16 +72,21 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("mark", "m", "mark", "time", "Puts a marker at the current time."),
     *(
         Binding(
-            f"arm_{name}", str(number), f"arm {label}", "storms", f"Arms {label}: {what}. Enter fires.",
-            footer="arm" if number == 1 else "", footer_with="arm_latarb" if number == 1 else "", mode="live",
+            f"arm_{place + 1}", str(place + 1), f"arm no. {place + 1}", "storms",
+            f"Arms this entry of the deck's open page: {_on_pages(place)}. Enter fires.",
+            footer="" if place else "arm", footer_with="" if place else f"arm_{PAGE_ENTRIES}", mode="live",
         )
-        for number, (name, label, what) in enumerate(_STORMS, 1)
+        for place in range(PAGE_ENTRIES)
     ),
-    Binding("fire", "enter", "fire", "storms", "Fires the armed storm.", footer="fire", mode="live"),
+    Binding("fire", "enter", "fire", "storms", "Fires what is armed.", footer="fire", mode="live"),
     Binding(
         "disarm", "escape", "disarm / close", "storms", "Disarms; stops a jump; closes the coach or a zoom."
     ),
     Binding("stop_storms", "X", "stop all storms", "storms", "Stops every one.", footer="stop", mode="live"),
+    Binding(
+        "deck_page", "p", "next deck page", "storms",
+        f"Opens the deck's next page: {', '.join(page.title for page in PAGES)}.",
+    ),
     Binding(
         "severity_up", "up", "severity +.05", "storms", "More severe.", aliases=("S",), mode="live"
     ),
@@ -118,12 +128,15 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("panel_signals", "v", "signals", "panels", "Focuses the sparklines."),
     Binding("panel_kpis", "k", "figures", "panels", "Focuses the figures."),
     Binding("panel_target", "b", "target bot", "panels", "Focuses the TARGET."),
+    Binding("next_bot", "w", "next bot", "panels", "TARGET: the next target's page, then the bots' cards."),
+    Binding("previous_bot", "W", "previous bot", "panels", "TARGET: the page before."),
     Binding("panel_score", "o", "outcome", "panels", "Focuses recording and verdict."),
     Binding("panel_alerts", "n", "news", "panels", "Focuses the alerts."),
     Binding("command", ":", "command line", "desk", "Orders, storms, times, all typed.", footer="command"),
     Binding(
         "palette", "ctrl+p", "palette", "desk", "Finds any action by its name.", aliases=("f2",)
     ),
+    Binding("venue", "e", "exchange", "desk", "Where bots connect: every address, and a first bot."),
     Binding("screenshot", "P", "screen shot", "desk", "Saves the screen as SVG and text."),
     Binding("copy", "y", "copy panel", "desk", "Copies the focused panel as text and saves it to a file."),
     Binding(

@@ -7,13 +7,42 @@ are imported by the command that needs them, so that the screen is up at once.
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 import engine
+from desk.key_commands import keys_app
+from desk.options import (
+    BookName,
+    FixPort,
+    For,
+    Format,
+    Fsync,
+    FsyncOption,
+    ItchPort,
+    LegacyListenKeys,
+    Lockstep,
+    OuchPort,
+    Out,
+    Output,
+    Publish,
+    Record,
+    Run,
+    Scenario,
+    Seed,
+    Source,
+    Speed,
+    Storms,
+    Symbol,
+    TableFormat,
+    Targets,
+    VenuePort,
+    WithVenue,
+    Written,
+)
+from desk.printing import print_fields, print_json
 from engine.core.errors import StormdeskError, UsageError
 
 __all__ = ["app", "main"]
@@ -26,87 +55,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-class Format(StrEnum):
-    """How results are printed."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-class TableFormat(StrEnum):
-    """How a table is printed."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
-class BookName(StrEnum):
-    """Which of the books."""
-
-    HOT = "hot"
-    REFERENCE = "reference"
-    COLUMNAR = "columnar"
-
-
-class Written(StrEnum):
-    """What data is converted to."""
-
-    EVENTS = "events"
-    ITCH = "itch"
-    PARQUET = "parquet"
-
-
-class Fsync(StrEnum):
-    """When a recording is put on the medium."""
-
-    ALWAYS = "always"
-    GROUP = "group"
-    OS = "os"
-
-
-Scenario = Annotated[str | None, typer.Option(help="Preset or .toml file (default: balanced).")]
-Publish = Annotated[
-    str | None,
-    typer.Option(help="Publish the market as ITCH 5.0: mold://HOST:PORT, or a file that ends in .itch."),
-]
-Symbol = Annotated[
-    str | None, typer.Option(help="Which instrument of --source; its busiest or first when not named.")
-]
-Source = Annotated[str, typer.Option(help="sim, sample, or a file of recorded exchange data.")]
-Seed = Annotated[int, typer.Option(min=0, max=(1 << 63) - 1, help="Seed of the simulated market.")]
-Speed = Annotated[str | None, typer.Option(help="Session seconds per second: 0.1 to 1000, or max.")]
-Target = Annotated[str, typer.Option(help="URL of a bot, demo, agent (demo strategy inside), or none.")]
-Record = Annotated[bool, typer.Option("--record", help="Record from the start.")]
-Out = Annotated[Path | None, typer.Option(help="Where runs are written (default: runs/).")]
-Storms = Annotated[
-    list[str] | None, typer.Option("--storm", help="KIND@START:SEVERITYxDURATION, as crash@20s:0.8x15s.")
-]
-FsyncOption = Annotated[
-    Fsync,
-    typer.Option(
-        "--fsync",
-        help="What a power cut can take from a recording: always = nothing, group = 20 ms, os = about 30 s. "
-        "A killed process loses nothing with any of them.",
-    ),
-]
-For = Annotated[str | None, typer.Option("--for", help="Session time to run: 500ms, 20s, 2m.")]
-Output = Annotated[Format, typer.Option("--format", help="How to print.")]
-Run = Annotated[str, typer.Argument(help="Id or path of a run.")]
-VenuePort = Annotated[
-    int,
-    typer.Option(
-        "--venue-port",
-        "--api-port",
-        min=0,
-        max=65535,
-        help="Port on 127.0.0.1 for bots: the venue, and the desk's own API (0: any).",
-    ),
-]
-WithVenue = Annotated[
-    bool, typer.Option("--venue/--no-venue", help="Speak Binance Spot on that port, for exchange clients.")
-]
+app.add_typer(keys_app, name="key")
 
 
 def main() -> None:
@@ -136,17 +85,22 @@ def desk(
     symbol: Symbol = None,
     seed: Seed = 42,
     speed: Speed = None,
-    target: Target = "demo",
+    target: Targets = None,
     record: Record = False,
     fsync: FsyncOption = Fsync.GROUP,
     out: Out = None,
     venue_port: VenuePort = 0,
     venue: WithVenue = True,
+    legacy_listen_keys: LegacyListenKeys = False,
+    fix_port: FixPort = None,
+    ouch_port: OuchPort = None,
+    itch_port: ItchPort = None,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
 ) -> None:
     """Open the desk: a live market, a bot in it, and storms under your fingers."""
     if ctx.invoked_subcommand is not None:
         return
+    from desk.keys import Doors
     from desk.launch import Launch, open_desk
 
     launch = Launch.of(
@@ -155,11 +109,12 @@ def desk(
         symbol=symbol,
         seed=seed,
         speed=speed or "1",
-        target=target,
+        targets=target or ["demo"],
         out=out,
         fsync=fsync.value,
     )
-    raise typer.Exit(open_desk(launch, record=record, port=venue_port, venue=venue))
+    doors = Doors(venue_port, venue, legacy_listen_keys, fix_port, ouch_port, itch_port)
+    raise typer.Exit(open_desk(launch, record=record, doors=doors))
 
 
 @app.command()
@@ -169,7 +124,7 @@ def run(
     symbol: Symbol = None,
     seed: Seed = 42,
     speed: Speed = None,
-    target: Target = "none",
+    target: Targets = None,
     record: Annotated[bool, typer.Option("--record/--no-record", help="Write a run directory.")] = True,
     fsync: FsyncOption = Fsync.GROUP,
     out: Out = None,
@@ -178,6 +133,11 @@ def run(
     headless: Annotated[bool, typer.Option("--headless", help="Without a screen.")] = False,
     venue_port: VenuePort = 0,
     venue: WithVenue = True,
+    legacy_listen_keys: LegacyListenKeys = False,
+    fix_port: FixPort = None,
+    ouch_port: OuchPort = None,
+    itch_port: ItchPort = None,
+    lockstep: Lockstep = None,
     publish: Publish = None,
     publish_anywhere: Annotated[
         bool, typer.Option("--publish-anywhere", help="Publish to addresses beyond this machine, too.")
@@ -186,30 +146,36 @@ def run(
 ) -> None:
     """Run a market for a while, with storms at set times; --headless prints the result.
 
-    Headless runs go at full speed unless a bot in another process is the target. Exit 1 when the run could
-    not be recorded to its end, or its source has a hole.
+    Headless runs go at full speed unless a bot in another process is the target; with --lockstep as fast as
+    the bot decides, and twice the same. Exit 1 when the run could not be recorded to its end, its source has
+    a hole, or the lockstep client was lost.
     """
+    from desk.keys import Doors
     from desk.launch import Launch, open_desk, run_headless
 
-    pace = speed or ("max" if headless and target in ("none", "agent") else "1")
+    if lockstep is not None:
+        _check_lockstep(headless=headless, speed=speed, target=target)
+    doors = Doors(venue_port, venue, legacy_listen_keys, fix_port, ouch_port, itch_port)
+    pace = speed or ("max" if headless and not {*(target or ())} - {"none", "agent"} else "1")
     launch = Launch.of(
         scenario=scenario,
         source=source,
         symbol=symbol,
         seed=seed,
         speed=pace,
-        target=target,
+        targets=target or ["none"],
         out=out,
         storms=storm or [],
         duration=duration,
         publish=publish,
         publish_anywhere=publish_anywhere,
+        lockstep=lockstep,
         fsync=fsync.value,
     )
     if not headless:
-        raise typer.Exit(open_desk(launch, record=record, port=venue_port, venue=venue))
-    outcome = run_headless(launch, record=record, port=venue_port, venue=venue)
-    _print(outcome, output)
+        raise typer.Exit(open_desk(launch, record=record, doors=doors))
+    outcome = run_headless(launch, record=record, doors=doors, tell=_tell)
+    print_fields(outcome, output)
     for problem in outcome["problems"]:
         typer.echo(f"stormdesk: {problem}", err=True)
     _warn_of_core()
@@ -244,7 +210,7 @@ def verify(
 
     machine.start()
     result = verify_report(run, out=out, source=source, anyway=anyway)
-    _print(result, output)
+    print_fields(result, output)
     if not result["ok"]:
         raise typer.Exit(1)
 
@@ -256,9 +222,20 @@ def runs(out: Out = None, output: Output = Format.TEXT) -> None:
 
     table = runs_table(out)
     if output is Format.JSON:
-        _print_json(table)
+        print_json(table)
     else:
         typer.echo(runs_text(table))
+
+
+@app.command()
+def storms(output: Output = Format.TEXT) -> None:
+    """List the storms and the faults of the venue that --storm and the deck fire."""
+    from desk.reports import storms_table, storms_text
+
+    if output is Format.JSON:
+        print_json(storms_table())
+    else:
+        typer.echo(storms_text())
 
 
 @app.command()
@@ -281,7 +258,7 @@ def digest(
     """Apply a file of events to an empty book and print its digest."""
     from desk.reports import digest_report
 
-    _print(digest_report(file, book.value), output)
+    print_fields(digest_report(file, book.value), output)
 
 
 @app.command()
@@ -305,7 +282,7 @@ def inspect(
 
     inspection = inspection_of(file, others=others, out=out)
     if output is Format.JSON:
-        _print_json(inspection_json(inspection))
+        print_json(inspection_json(inspection))
     else:
         typer.echo(inspection_text(inspection))
 
@@ -356,7 +333,7 @@ def convert(
         data=data,
         allow_remote=allow_remote,
     )
-    _print(result, output)
+    print_fields(result, output)
     if result["problem"] is not None:
         typer.echo(f"stormdesk: {result['problem']}", err=True)
         raise typer.Exit(1)
@@ -376,55 +353,11 @@ def bench(
 
     rows = bench_report(names or [], quick=quick)
     if output is TableFormat.JSON:
-        _print_json(rows_json(rows))
+        print_json(rows_json(rows))
     else:
         print_table(rows)
     if any(row.verdict == "failed" for row in rows):
         raise typer.Exit(1)
-
-
-keys_app = typer.Typer(help="API keys with which bots trade at the venue.", no_args_is_help=True)
-app.add_typer(keys_app, name="key")
-
-
-@keys_app.command("new")
-def key_new(
-    name: Annotated[str, typer.Argument(help='Its name; "target" trades as the TARGET.')],
-    public_key: Annotated[
-        Path | None, typer.Option(help="PEM file of an Ed25519 or RSA public key; without: HMAC.")
-    ] = None,
-    read_only: Annotated[bool, typer.Option("--read-only", help="May look, not trade.")] = False,
-    maker_ppm: Annotated[int | None, typer.Option(help="Maker fee, parts per million.")] = None,
-    taker_ppm: Annotated[int | None, typer.Option(help="Taker fee, parts per million.")] = None,
-    output: Output = Format.TEXT,
-) -> None:
-    """Make a key. Its secret is shown this once."""
-    from desk.keys import new_key
-
-    fields = new_key(
-        name, public_key=public_key, read_only=read_only, maker_ppm=maker_ppm, taker_ppm=taker_ppm
-    )
-    _print(fields, output)
-
-
-@keys_app.command("list")
-def key_list(output: Output = Format.TEXT) -> None:
-    """Names and permissions of all keys; no secrets."""
-    from desk.keys import list_keys
-
-    rows = list_keys()
-    if output is Format.JSON:
-        _print_json(rows)
-    for row in rows if output is Format.TEXT else []:
-        typer.echo("  ".join(f"{value}" for value in row.values()))
-
-
-@keys_app.command("remove")
-def key_remove(name: Annotated[str, typer.Argument(help="Its name.")]) -> None:
-    """Forget a key."""
-    from desk.keys import remove_key
-
-    remove_key(name)
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -439,8 +372,15 @@ def cage(
     """Run a bot unchanged, so that it finds the exchange's names here and reaches nothing else."""
     from engine.cage.session import cage_command
     from engine.client.discovery import find_desk
+    from engine.client.errors import DeskNotFound
 
-    url = venue or find_desk().venue
+    try:
+        url = venue or find_desk().venue
+    except DeskNotFound:
+        raise UsageError(
+            "no desk is running: start one with `stormdesk`, or give a venue's address: "
+            "--venue http://127.0.0.1:8765"
+        ) from None
     if url is None:
         raise UsageError("the running desk has no venue: start it without --no-venue, or give --venue")
     raise typer.Exit(cage_command(command, venue_url=url, hosts=host or [], env=env or []))
@@ -460,11 +400,24 @@ def doctor(
         compile_core_now()
     checks = run_checks()
     if output is Format.JSON:
-        _print_json(checks_json(checks))
+        print_json(checks_json(checks))
     else:
         typer.echo(checks_text(checks))
     if not all(check.ok for check in checks):
         raise typer.Exit(1)
+
+
+def _check_lockstep(*, headless: bool, speed: str | None, target: list[str] | None) -> None:
+    if not headless:
+        raise UsageError("--lockstep: nobody watches a session that waits; add --headless")
+    if speed is not None:
+        raise UsageError("--lockstep: the client's decisions set the pace; leave --speed out")
+    if target not in (None, ["none"]):
+        raise UsageError("--lockstep: the client is the TARGET, judged by the ledger; leave --target out")
+
+
+def _tell(text: str) -> None:
+    typer.echo(f"stormdesk: {text}", err=True)
 
 
 def _warn_of_core() -> None:
@@ -474,23 +427,6 @@ def _warn_of_core() -> None:
     warning = machine.status().warning
     if warning is not None:
         typer.echo(f"stormdesk: {warning} (see stormdesk doctor)", err=True)
-
-
-def _print(fields: dict[str, Any], output: Format) -> None:
-    """One result: aligned lines, or one JSON object."""
-    if output is Format.JSON:
-        _print_json(fields)
-        return
-    width = max(len(name) for name in fields)
-    for name, value in fields.items():
-        shown = "–" if value is None else "\n".join(map(str, value)) if isinstance(value, list) else value
-        typer.echo(f"{name:<{width}}  {shown}")
-
-
-def _print_json(value: object) -> None:
-    import msgspec
-
-    typer.echo(msgspec.json.encode(value).decode())
 
 
 def _fail(message: str, code: int) -> None:

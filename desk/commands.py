@@ -22,14 +22,16 @@ from desk.view import DURATION_RANGE_S
 from engine.core.clock import NS_PER_S
 from engine.core.durations import parse_duration_ns
 from engine.core.errors import UsageError
-from engine.core.types import Side, StormKind
+from engine.core.types import FaultKind, Side, StormKind
 from engine.feeds.source import sample_path
 from engine.frame import Frame, LevelView
 from engine.scenarios.loader import list_scenarios
+from engine.storms.base import ChaosKind
+from engine.storms.catalogue import entry_of
 
 __all__ = ["VERBS", "CommandError", "Parsed", "complete", "parse"]
 
-STORM_WORDS = {kind.name.lower(): kind for kind in StormKind}
+STORM_WORDS: dict[str, ChaosKind] = {entry_of(kind).name: kind for kind in (*StormKind, *FaultKind)}
 MAX_QTY_LOTS = 10**15
 
 
@@ -147,7 +149,8 @@ def _storm(line: Line) -> Parsed:
         if not low <= duration_s <= high:
             raise wrong(word, f"a storm lasts {low} s to {high} s, not {word.text}")
     return Parsed(
-        f"fires {kind.name} at severity {severity:.2f} for {duration_s:g} s",
+        f"fires {entry_of(kind).short} at severity {severity:.2f} for {duration_s:g} s: "
+        f"{entry_of(kind).effect}",
         lambda actions: actions.start_storm(kind, severity, duration_s),
     )
 
@@ -156,7 +159,8 @@ def _stop(line: Line) -> Parsed:
     line.at_most(1)
     kind = _storm_kind(line.words[0]) if line.words else None
     return Parsed(
-        "stops all storms" if kind is None else f"stops {kind.name}", lambda actions: actions.stop_storm(kind)
+        "stops all storms and faults" if kind is None else f"stops {entry_of(kind).short}",
+        lambda actions: actions.stop_storm(kind),
     )
 
 
@@ -316,11 +320,11 @@ def _tick(line: Line) -> Parsed:
     return Parsed(f"{ticks} ticks a ladder row", lambda actions: actions.group_ticks(ticks))
 
 
-def _api(line: Line) -> Parsed:
+def _venue(line: Line) -> Parsed:
     line.at_most(0)
     url = line.frame.host.api_url
-    said = "the order API is not open (yet)" if url is None else f"bots connect to {url}"
-    return Parsed(said, lambda actions: actions.tell(said))
+    said = "no address is open (yet)" if url is None else f"bots connect to {url}; enter shows every address"
+    return Parsed(said, Actions.venue)
 
 
 def _plain(preview: str, run: Callable[[Actions], None]) -> Callable[[Line], Parsed]:
@@ -334,10 +338,10 @@ def _plain(preview: str, run: Callable[[Actions], None]) -> Callable[[Line], Par
 _SEVERITIES = ("0.2", "0.4", "0.6", "0.8", "1.0")
 VERBS: dict[str, Verb] = {
     "storm": Verb(
-        "storm KIND [SEVERITY [DURATION]]", "fires a storm", _storm,
+        "storm KIND [SEVERITY [DURATION]]", "fires a storm, or a fault of the venue", _storm,
         (tuple(STORM_WORDS), _SEVERITIES, ("10s", "20s", "30s", "60s")),
     ),
-    "stop": Verb("stop [KIND]", "stops storms", _stop, (tuple(STORM_WORDS),)),
+    "stop": Verb("stop [KIND]", "stops storms and faults", _stop, (tuple(STORM_WORDS),)),
     "speed": Verb("speed X|max", "sets the pace", _speed, (("max", "0.5", "1", "2", "4", "8", "16", "100"),)),
     "pause": Verb("pause", "pauses or plays", _plain("pauses or plays", Actions.pause)),
     "step": Verb("step [DURATION]", "steps while paused", _step, (("100ms", "1s"),)),
@@ -355,7 +359,8 @@ VERBS: dict[str, Verb] = {
     "ack": Verb("ack", "acknowledges alerts", _plain("acknowledges all alerts", Actions.acknowledge)),
     "panel": Verb("panel NAME", "focuses a panel", _panel, (PANELS,)),
     "tick": Verb("tick N", "ticks in one ladder row", _tick, (("1", "10", "100", "1000"),)),
-    "api": Verb("api", "says where bots connect", _api),
+    "venue": Verb("venue", "shows where bots connect, and a first bot", _venue),
+    "api": Verb("api", "the same", _venue),
     "theme": Verb("theme NAME", "sets the colours", _theme, (tuple(THEMES),)),
     "help": Verb("help", "opens help", _plain("opens help", Actions.help)),
     "quit": Verb("quit", "ends the session", _plain("ends the session", Actions.quit)),
@@ -366,11 +371,17 @@ VERBS: dict[str, Verb] = {
 # -- arguments ---------------------------------------------------------------------------------
 
 
-def _storm_kind(word: Word) -> StormKind:
+def _storm_kind(word: Word) -> ChaosKind:
     name = word.text.lower().replace("-", "")
     if name not in STORM_WORDS:
-        raise wrong(word, f"{word.text!r} is no storm; {' '.join(STORM_WORDS)}")
+        raise wrong(word, f"{word.text!r} is no storm; {' '.join(_near(name))}")
     return STORM_WORDS[name]
+
+
+def _near(name: str) -> list[str]:
+    """Storms; faults where one of them was meant."""
+    is_fault = name.startswith("f")
+    return [word for word in STORM_WORDS if word.startswith("fault.") == is_fault]
 
 
 def _number(word: Word) -> Decimal:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from desk.keys import announced, venue_options
+from desk.keys import Doors, announced, venue_options
 from engine.arena import machine
 from engine.core.clock import NS_PER_S, monotonic_ns
 from engine.core.durations import parse_duration_ns
@@ -21,10 +21,15 @@ from engine.scenarios.loader import history_scenario, load_scenario
 from engine.session import SessionConfig
 from engine.storms.base import StormRequest, parse_storm
 
+if TYPE_CHECKING:
+    from engine.host.lockstep import LockstepHost
+
 __all__ = ["Launch", "open_desk", "open_replay", "run_headless"]
 
 TARGET_PATIENCE_S = 10.0
 """How long a headless run waits for its target's first answer."""
+LOCKSTEP_PATIENCE_S = 60.0
+"""How long a lockstep client may take to come, and to think."""
 
 
 class Launch(NamedTuple):
@@ -33,12 +38,16 @@ class Launch(NamedTuple):
     config: SessionConfig
     speed: float | None
     target: str
+    """What the verdict is about."""
+    more_targets: tuple[str, ...]
     runs_root: Path
     storms: tuple[StormRequest, ...]
     until_ns: int | None
     fsync: FsyncPolicy = "group"
     publish: str | None = None
     publish_anywhere: bool = False
+    lockstep_ns: int | None = None
+    """Session time between the decisions of a client that moves the session; None: time moves by itself."""
 
     @classmethod
     def of(
@@ -49,19 +58,19 @@ class Launch(NamedTuple):
         symbol: str | None = None,
         seed: int,
         speed: str,
-        target: str,
+        targets: Sequence[str],
         out: Path | None,
         storms: Sequence[str] = (),
         duration: str | None = None,
         publish: str | None = None,
         publish_anywhere: bool = False,
+        lockstep: str | None = None,
         fsync: FsyncPolicy = "group",
     ) -> Launch:
         """Raises UsageError that says what is wrong."""
-        from engine.target.poller import check_target_url
+        from engine.target.spec import parse_targets
 
-        if target not in ("none", "agent", "demo"):
-            check_target_url(target)
+        first, *others = parse_targets(targets)
         if publish is not None:
             from engine.host.publication import check_destination
 
@@ -72,34 +81,38 @@ class Launch(NamedTuple):
                 seed=seed,
                 source=_source(source),
                 symbol=_symbol(symbol, source),
-                target_agent=target == "agent",
+                target_agent="agent" in targets,
             ),
             speed=_speed(speed),
-            target=target,
+            target=first.text,
+            more_targets=tuple(spec.text for spec in others),
             runs_root=runs_root(out),
             storms=tuple(parse_storm(text) for text in storms),
-            until_ns=None if duration is None else _duration(duration),
+            until_ns=None if duration is None else _duration("--for", duration),
             fsync=fsync,
             publish=publish,
             publish_anywhere=publish_anywhere,
+            lockstep_ns=None if lockstep is None else _duration("--lockstep", lockstep),
         )
 
-    def options(self, *, record: bool) -> LiveOptions:
+    def options(self, *, record: bool, doors: Doors) -> LiveOptions:
         """For the host."""
         return LiveOptions(
             runs_root=self.runs_root,
             speed=self.speed,
-            target=self.target,
+            target=self.target if self.lockstep_ns is None else "agent",
+            more_targets=self.more_targets,
             storms=self.storms,
             record=record,
             until_ns=self.until_ns,
             fsync=self.fsync,
             publish=self.publish,
             publish_anywhere=self.publish_anywhere,
+            keep_itch=doors.itch is not None,
         )
 
 
-def open_desk(launch: Launch, *, record: bool, port: int, venue: bool) -> int:
+def open_desk(launch: Launch, *, record: bool, doors: Doors) -> int:
     """The desk on this terminal, until its user leaves. Returns the exit code."""
     from desk.app import run_desk
     from desk.config import load_config
@@ -109,11 +122,11 @@ def open_desk(launch: Launch, *, record: bool, port: int, venue: bool) -> int:
     config = load_config()
     drawn = Event()
     machine.start(compile_after=drawn)
-    host = SessionHost(launch.config, launch.options(record=record))
-    options = venue_options() if venue else None
+    venue = venue_options(doors)
+    host = SessionHost(launch.config, launch.options(record=record, doors=doors))
     with (
-        LiveService(host, launch.target, api_port=port, after=drawn, venue=options) as service,
-        announced(service.api.address, venue=venue),
+        LiveService(host, launch.target, api_port=doors.port, after=drawn, venue=venue) as service,
+        announced(service.api.address, doors),
     ):
         host.run_thread()
         return run_desk(
@@ -154,26 +167,48 @@ def run_headless(
     launch: Launch,
     *,
     record: bool,
-    port: int,
-    venue: bool = True,
+    doors: Doors,
     progress: Callable[[int, int], None] | None = None,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """Run to the end without a screen; what came out, by name, with what went wrong under "problems"."""
+    """Run to the end without a screen; what came out, by name, with what went wrong under "problems".
+    `tell` hears what the user has to know meanwhile."""
     if launch.until_ns is None and launch.config.source is None:
         raise UsageError("a headless run needs its length: --for 60s")
     machine.start()
-    host = SessionHost(launch.config, launch.options(record=record))
-    options = venue_options() if venue else None
+    if launch.lockstep_ns is not None:
+        doors = _lockstep_doors(doors)
+    venue = venue_options(doors)
+    host = _headless_host(launch, launch.options(record=record, doors=doors))
     with (
-        surroundings(host, launch.target, api_port=port, venue=options) as api,
-        announced(api.address, venue=venue),
+        surroundings(host, launch.target, api_port=doors.port, venue=venue) as api,
+        announced(api.address, doors),
     ):
-        if launch.target != "agent":
+        if launch.lockstep_ns is not None:
+            tell(f"waiting for a lockstep client at {api.address} (engine.client.Desk finds it by itself)")
+        else:
             host.await_target(TARGET_PATIENCE_S)
         started = monotonic_ns()
         host.run_to_end(progress=progress)
         wall_s = (monotonic_ns() - started) / NS_PER_S
     return _outcome(host, wall_s)
+
+
+def _headless_host(launch: Launch, options: LiveOptions) -> SessionHost:
+    if launch.lockstep_ns is None:
+        return SessionHost(launch.config, options)
+    from engine.host.lockstep import LockstepHost
+
+    return LockstepHost(
+        launch.config, options, interval_ns=launch.lockstep_ns, patience_s=LOCKSTEP_PATIENCE_S
+    )
+
+
+def _lockstep_doors(doors: Doors) -> Doors:
+    """Only the client's answers come in: the venue's own clock and queues have no place in such a run."""
+    if doors.has_wires:
+        raise UsageError("--lockstep: only the lockstep client trades; leave --fix-port and its like out")
+    return doors._replace(venue=False)
 
 
 def _outcome(host: SessionHost, wall_s: float) -> dict[str, Any]:
@@ -198,16 +233,30 @@ def _outcome(host: SessionHost, wall_s: float) -> dict[str, Any]:
             "divergence_lots": player.divergence_lots,
             "divergence_count": player.divergence_count,
         }
+    lockstep = _as_lockstep(host)
+    if lockstep is not None:
+        outcome |= {"decisions": lockstep.meeting.steps}
     if host.publication is not None:
         outcome |= {"published": host.publication.statistics()["messages"]}
     return outcome | {"problems": _problems(host)}
 
 
+def _as_lockstep(host: SessionHost) -> LockstepHost | None:
+    from engine.host.lockstep import LockstepHost
+
+    return host if isinstance(host, LockstepHost) else None
+
+
 def _problems(host: SessionHost) -> list[str]:
     """What makes the run less than what was asked for: it went to its end all the same."""
     problems = []
+    lockstep = _as_lockstep(host)
+    if lockstep is not None and lockstep.broken is not None:
+        problems.append(lockstep.broken)
     if host.recorder is not None and host.recorder.error is not None:
         problems.append(f"the run could not be recorded: {host.recorder.error}")
+    if host.feed_error is not None:
+        problems.append(host.feed_error)
     if host.publication is not None and host.publication.error is not None:
         problems.append(f"not all was published: {host.publication.error}")
     if host.session.history is not None and host.session.history.halted is not None:
@@ -252,11 +301,11 @@ def _speed(text: str) -> float | None:
     return speed
 
 
-def _duration(text: str) -> int:
+def _duration(option: str, text: str) -> int:
     try:
         ns = parse_duration_ns(text)
     except ValueError as error:
-        raise UsageError(f"--for: {error}") from error
+        raise UsageError(f"{option}: {error}") from error
     if ns <= 0:
-        raise UsageError("--for: a run must last longer than nothing")
+        raise UsageError(f"{option}: it must be longer than nothing")
     return ns

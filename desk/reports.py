@@ -8,7 +8,7 @@ from typing import Any
 from engine.core.clock import NS_PER_S
 from engine.recording.run_directory import list_runs, resolve_run, runs_root
 
-__all__ = ["digest_report", "runs_table", "runs_text", "verify_report"]
+__all__ = ["digest_report", "runs_table", "runs_text", "storms_table", "storms_text", "verify_report"]
 
 
 def verify_report(run: str, *, out: Path | None, source: str | None, anyway: bool) -> dict[str, Any]:
@@ -29,6 +29,9 @@ def verify_report(run: str, *, out: Path | None, source: str | None, anyway: boo
         "ticks": result.ticks_compared,
         "storm_rows": result.storm_rows_compared,
         "snapshots": result.snapshots_compared,
+        "score_cards": result.cards_compared,
+        "ledger_samples": result.ledger_samples_compared,
+        "disagreements": result.disagreements_compared,
         "first_difference": result.first_difference,
         "notes": result.notes,
     }
@@ -94,4 +97,27 @@ def runs_text(table: list[dict[str, Any]]) -> str:
         lines.append("  ".join(cells).rstrip())
         if problem:
             lines.append(f"    {problem}")
+    return "\n".join(lines)
+
+
+def storms_table() -> list[dict[str, Any]]:
+    """The catalogue of storms and faults, in the order of the deck."""
+    from engine.storms.catalogue import PAGES, entry_of
+
+    return [
+        {"page": page.title, "digit": digit, "name": entry_of(kind).name, "effect": entry_of(kind).effect}
+        for page in PAGES
+        for digit, kind in enumerate(page.kinds, 1)
+    ]
+
+
+def storms_text() -> str:
+    """The same as aligned text, page by page."""
+    lines: list[str] = []
+    title = ""
+    for row in storms_table():
+        if row["page"] != title:
+            title = row["page"]
+            lines += [*([""] if lines else []), f"{title} (page of the deck)"]
+        lines.append(f"  {row['digit']}  {row['name']:<17}  {row['effect']}")
     return "\n".join(lines)

@@ -12,7 +12,8 @@ from desk.frames import Link
 from desk.history import FrameHistory
 from desk.theme import Palette, palette_of
 from engine.arena.machine import Status as CoreStatus
-from engine.core.types import StormKind
+from engine.storms.base import ChaosKind
+from engine.storms.catalogue import PAGES, DeckPage
 
 __all__ = ["DEPTH_PRESETS", "DURATION_RANGE_S", "GROUPINGS", "Deck", "LadderAxis", "Notice", "View"]
 
@@ -27,11 +28,22 @@ DURATION_STEP_S = 5
 
 @dataclass(slots=True)
 class Deck:
-    """The storm that is set up. Nothing here has happened yet: enter fires it."""
+    """The storm or fault that is set up. Nothing here has happened yet: enter fires it."""
 
-    armed: StormKind | None = None
+    armed: ChaosKind | None = None
     severity: float = 0.6
     duration_s: int = 20
+    page_number: int = 0
+    """Of the open page, from 0."""
+
+    @property
+    def page(self) -> DeckPage:
+        """The open page: what the digits arm."""
+        return PAGES[self.page_number]
+
+    def turn_page(self) -> None:
+        """Open the next page; after the last, the first."""
+        self.page_number = (self.page_number + 1) % len(PAGES)
 
     def change_severity(self, steps: int) -> None:
         """Move by steps of .05 within 0..1."""
@@ -96,6 +108,8 @@ class View:
     link: Link = field(default_factory=lambda: Link(None, None))
     core: CoreStatus | None = None
     """Which path the engine's core runs on; None where nobody asks (pictures)."""
+    bot: int = 0
+    """Which page of the TARGET panel is open: targets first, then the bots' cards; any whole number."""
     scroll: dict[str, int] = field(default_factory=dict)
     """Lines scrolled down, by panel."""
     version: int = 0
@@ -105,6 +119,7 @@ class View:
         self.axis = LadderAxis(follow=self.axis.follow, depth=self.axis.depth, height=self.axis.height)
         self.history = FrameHistory()
         self.deck.armed = None
+        self.bot = 0
         self.scroll.clear()
         self.touch()
 

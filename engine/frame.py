@@ -18,6 +18,7 @@ import numpy as np
 
 from engine.core.clock import NS_PER_S
 from engine.core.types import Instrument
+from engine.score.card import BotCard
 
 __all__ = [
     "AgentView",
@@ -38,6 +39,7 @@ __all__ = [
     "SymbolView",
     "TargetView",
     "TradeView",
+    "VenueView",
     "VerdictView",
 ]
 
@@ -143,12 +145,12 @@ class AgentView(NamedTuple):
 
 
 class StormView(NamedTuple):
-    """One storm of the deck."""
+    """One storm of the deck, or one fault of the venue."""
 
     kind: int
-    """engine.core.types.StormKind"""
+    """engine.core.types.StormKind or FaultKind"""
     name: str
-    """One of: "phantom", "cancel", "ignition", "crash", "latarb"."""
+    """As on the command line: "crash", "fault.ghost"."""
     active: bool
     severity: float | None
     """Of the active storm, else None."""
@@ -158,6 +160,8 @@ class StormView(NamedTuple):
     """By this storm's account since the session's start."""
     position_lots: int
     pnl: float
+    deeds: tuple[tuple[str, int], ...] = ()
+    """What a fault has done at the boundary since the session's start: ("late", 12), ("lost", 3) …"""
 
 
 class MarkerView(NamedTuple):
@@ -245,6 +249,8 @@ class MarketView(NamedTuple):
     markers: tuple[MarkerView, ...]
     alerts: tuple[AlertView, ...]
     feed: FeedView | None
+    bots: tuple[BotCard, ...] = ()
+    """Score cards of all bots that have traded or opened an account, by account number."""
 
 
 class StageView(NamedTuple):
@@ -287,8 +293,25 @@ class TargetView(NamedTuple):
     equity_series: np.ndarray
     """float64, one value per good answer, at most SERIES_SAMPLES."""
     ledger_position_lots: int
-    """The TARGET account in the desk's own ledger (0 when it trades elsewhere)."""
+    """Of its account in the desk's own ledger (0 when it trades elsewhere)."""
     ledger_pnl: float
+    key: str | None = None
+    """Name of the venue key that it trades with."""
+    account: int | None = None
+    """Its account here; None: not known, or not opened yet."""
+    ledger_equity: float | None = None
+    """As the ledger has it, in the instrument's currency; None: it trades elsewhere."""
+    ledger_start_equity: float | None = None
+    """At the start of the recording, else of the session's first sample."""
+    ledger_fills: int | None = None
+    ledger_round_trips: int | None = None
+    """How often its position came back to nothing; None: not counted for accounts of the desk's own API."""
+    judged_by: str = "self-report"
+    """Whose figures the verdict stands on: "ledger" or "self-report"."""
+    disagreements: tuple[str, ...] = ()
+    """Where its word and the ledger differ now, one line each."""
+    verdict: VerdictView | None = None
+    """On this target, as the thresholds stand now."""
 
 
 class VerdictView(NamedTuple):
@@ -321,6 +344,19 @@ class JumpView(NamedTuple):
     to_ns: int
 
 
+class VenueView(NamedTuple):
+    """The venue's doors on this machine; its REST and WebSocket API have the address of the order API."""
+
+    is_open: bool = False
+    """Whether exchange clients are served."""
+    fix: str | None = None
+    """host:port; None: not served."""
+    ouch: str | None = None
+    itch: str | None = None
+    public_deeds: tuple[tuple[str, int], ...] = ()
+    """What faults have done to public updates on their way to stream clients: ("dropped", 12) …"""
+
+
 class HostView(NamedTuple):
     """What only the host knows: pace, measured latencies, target, recording."""
 
@@ -336,6 +372,7 @@ class HostView(NamedTuple):
     """Where the session ends by itself (replay, historical source), if it does."""
     stages: tuple[StageView, ...]
     target: TargetView
+    """The first of `targets`, which the verdict is about."""
     verdict: VerdictView
     recording: RecordingView | None
     last_verdict: VerdictView | None
@@ -343,6 +380,7 @@ class HostView(NamedTuple):
     api_url: str | None
     """Where bots connect; None while closed."""
     api_clients: int
+    """Bots that are connected, whatever they speak; those that only ask over HTTP are not seen."""
     queue_fill: int
     queue_limit: int
     dropped: int
@@ -351,6 +389,9 @@ class HostView(NamedTuple):
     """One line from the host for its user (e.g. why a command was refused)."""
     jump: JumpView | None = None
     """The jump to a later time that is under way."""
+    targets: tuple[TargetView, ...] = ()
+    """All of them, in their order."""
+    venue: VenueView = VenueView()
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,3 +401,8 @@ class Frame:
     number: int
     market: MarketView
     host: HostView
+
+    @property
+    def bots(self) -> tuple[BotCard, ...]:
+        """Score cards of the bots."""
+        return self.market.bots

@@ -47,6 +47,7 @@ def take_image(session: Session) -> SessionImage:
         },
         "alerts": session.alerts.state(),
         "storms": session.storms.state(),
+        "score": session.score.state(),
         "broker": session.broker.state(),
         "request": session.request_text.waiting.hex(),
         "agents": {agent.account: agent.state() for agent in session.python_agents},
@@ -77,6 +78,7 @@ def restore_session(session: Session, image: SessionImage) -> None:
         )
     session.alerts.restore(state["alerts"])
     session.storms.restore(state["storms"])
+    session.score.restore(state["score"])  # before the accounts: it knows them already
     session.broker.restore(state["broker"])
     session.request_text.waiting = bytes.fromhex(state["request"])
     for agent in session.python_agents:

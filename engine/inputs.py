@@ -9,6 +9,7 @@ import struct
 
 from engine.broker.journaling import PIECE_BYTES
 from engine.core.errors import UsageError
+from engine.core.target_sample import TARGETS_LIMIT
 from engine.core.types import Account, Command, CommandKind, Side, TimeInForce
 from engine.storms.base import MILLION, StormRequest, kind_of
 
@@ -44,7 +45,10 @@ def check_command(command: Command) -> None:
     elif kind in (CommandKind.TEXT, CommandKind.BROKER):
         if not 0 < command.flags <= PIECE_BYTES:
             raise UsageError(f"a piece of a broker request has 1 to {PIECE_BYTES} bytes, not {command.flags}")
-    elif kind not in (CommandKind.TARGET_SAMPLE, CommandKind.RECORD_START, CommandKind.RECORD_STOP):
+    elif kind == CommandKind.TARGET_SAMPLE:
+        if not 0 <= command.side < TARGETS_LIMIT:
+            raise UsageError(f"there is no target {command.side}: targets are 0 to {TARGETS_LIMIT - 1}")
+    elif kind not in (CommandKind.RECORD_START, CommandKind.RECORD_STOP):
         raise UsageError(f"a command of kind {kind} is not an input")
 
 

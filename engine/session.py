@@ -22,10 +22,11 @@ from engine.agents.population import Population
 from engine.analytics.readings import Analytics
 from engine.broker.broker import BOT_ACCOUNTS, Broker
 from engine.broker.journaling import RequestText
-from engine.broker.terms import BrokerRequest
+from engine.broker.terms import BrokerNote, BrokerRequest
 from engine.core.alerts import AlertStore
 from engine.core.errors import UsageError
 from engine.core.rng import Stream
+from engine.core.target_sample import is_ledgers
 from engine.core.types import Account, Command, CommandKind, Instrument, Regime, StormKind
 from engine.feeds.history import HistoryLead, HistoryPlayer
 from engine.feeds.itch.source import ItchSource
@@ -39,6 +40,8 @@ from engine.loop import Loop
 from engine.market.exchange import Exchange
 from engine.market.orders import ExecutionReport
 from engine.scenarios.loader import Scenario
+from engine.score.card import BotCard
+from engine.score.score import Score
 from engine.storms.base import LeadPrice, kind_of
 from engine.storms.catalogue import CATALOGUE, entry_of
 from engine.storms.deck import StormDeck
@@ -49,6 +52,7 @@ __all__ = ["AccountInfo", "Session", "SessionConfig"]
 REPORTS_KEPT = 10_000
 """Execution reports kept per external account; a reader that falls further behind sees a gap."""
 MARKERS_KEPT = 1_000
+_ORDER_COMMANDS = (CommandKind.SUBMIT, CommandKind.CANCEL, CommandKind.REPLACE, CommandKind.CANCEL_ALL)
 
 
 class SessionConfig(NamedTuple):
@@ -129,9 +133,11 @@ class Session:
         self.loop.on_look.append(self._watch_sample)
         lead = self._start_flow()
         self.broker = self._make_broker(first_bot)
+        self.score = self._make_score()
         self.storms = StormDeck(
             exchange=self.exchange, seed=config.seed, lead=lead, boundary=self.broker.boundary
         )
+        self.storms.on_note = self.score.take_storm
         for kind in StormKind:
             self.accounts[Account.FIRST_STORM + kind] = AccountInfo(
                 f"storm:{CATALOGUE[kind].name}", "storm", None
@@ -152,7 +158,8 @@ class Session:
         """Execution reports of the external accounts, oldest first."""
         for account in (int(Account.DESK), int(Account.TARGET)):
             self.kept_reports[account] = deque(maxlen=REPORTS_KEPT)
-            self.exchange.hear(account, self._keep_report)
+            # The score wants to see the book as a fill of the target leaves it.
+            self.exchange.hear(account, self._keep_report, acts=account == Account.TARGET)
 
     # -- time and inputs -------------------------------------------------------------------------------
 
@@ -250,6 +257,10 @@ class Session:
         busiest = sorted(source.symbols.items(), key=lambda item: (-item[1], item[0]))
         return tuple(SymbolView(symbol, messages) for symbol, messages in busiest)
 
+    def bot_cards(self) -> tuple[BotCard, ...]:
+        """Score cards of all bots, as things stand."""
+        return self.score.cards()
+
     def market_view(self) -> MarketView:
         """The market part of a frame."""
         return build_market_view(self)
@@ -278,7 +289,7 @@ class Session:
     def owners(self) -> dict[str, object]:
         """Whose callbacks may wait in the kernel, by their `owner_key`."""
         owners: dict[str, object] = {self.owner_key: self, **self.storms.owners()}
-        owners.update((part.owner_key, part) for part in (self.broker, self.broker.boundary))
+        owners.update((part.owner_key, part) for part in (self.broker, self.broker.boundary, self.score))
         owners.update((agent.owner_key, agent) for agent in self.python_agents)
         if self.history is not None:
             owners[self.history.owner_key] = self.history
@@ -291,6 +302,7 @@ class Session:
             "storms": self.storms.statistics(),
             "broker": self.broker.statistics(),
             "boundary": self.broker.boundary.statistics(),
+            "score": self.score.statistics(),
             "analytics": self.analytics.statistics(),
             "reports": {str(a): len(kept) for a, kept in self.kept_reports.items()} | {"limit": REPORTS_KEPT},
             **({} if self.history is None else {"history": self.history.statistics()}),
@@ -354,6 +366,8 @@ class Session:
         latency_ns = self.scenario.external_latency_us * 1_000
         exchange = self.exchange
         kind = command.kind
+        if kind in _ORDER_COMMANDS:
+            self.score.take_command(command)
         if kind == CommandKind.SUBMIT:
             exchange.send(
                 account=command.account,
@@ -402,11 +416,23 @@ class Session:
         broker.on_report = self._keep_report
         return broker
 
+    def _make_score(self) -> Score:
+        score = Score(self.exchange, self.broker, self.scenario.thresholds)
+        self.broker.boundary.witness = score.witness
+        self.exchange.on_attention = self._attend
+        return score
+
+    def _attend(self) -> None:
+        """The score looks first: what the broker does changes the book."""
+        self.score.attend()
+        self.broker.attend()
+
     def _note_account(self, number: int, label: str) -> None:
+        self.score.open_account(number, label)
         if number != Account.TARGET:
             self.accounts[number] = AccountInfo(label, "bot", None)
 
-    def _check_account(self, request: BrokerRequest) -> None:
+    def _check_account(self, request: BrokerRequest | BrokerNote) -> None:
         """A request names the target or an account for bots."""
         first = self.broker.first_account
         if request.account != Account.TARGET and not first <= request.account < first + BOT_ACCOUNTS:
@@ -425,12 +451,14 @@ class Session:
         self.add_marker("gap", "feed gap")
 
     def _watch_target(self, sample: Command) -> None:
-        if sample.flags & 1:
-            self.alerts.clear("target")
+        self.score.take_word(sample)
+        if is_ledgers(sample):
             return
-        self.alerts.raise_alert(
-            "target", time_ns=self.now_ns, severity="warning", text="target does not answer"
-        )
+        name = "target" if sample.side == 0 else f"target {sample.side + 1}"
+        if sample.flags & 1:
+            self.alerts.clear(name)
+            return
+        self.alerts.raise_alert(name, time_ns=self.now_ns, severity="warning", text=f"{name} does not answer")
 
     def _watch_sample(self) -> None:
         """Alerts on the regime: one when it leaves calm waters, the next after it has been calm again."""
@@ -450,3 +478,5 @@ class Session:
     def _keep_report(self, report: ExecutionReport) -> None:
         if (kept := self.kept_reports.get(report.account)) is not None:
             kept.append(report)
+        if report.account != Account.DESK:
+            self.score.take_report(report)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from engine.core.types import Account, Side, StormKind
+from engine.core.types import Account, FaultKind, Side, StormKind
 from engine.frame import (
     LADDER_LEVELS,
     AgentView,
@@ -22,7 +23,9 @@ from engine.frame import (
 )
 from engine.market.ledger import MICRO, Standings
 from engine.market.tape import Trade
-from engine.storms.catalogue import CATALOGUE, entry_of
+from engine.storms.base import ChaosKind, Storm
+from engine.storms.catalogue import entry_of
+from engine.storms.faults.base import VenueFault
 
 if TYPE_CHECKING:
     from engine.session import Session
@@ -76,6 +79,7 @@ def build_market_view(session: Session) -> MarketView:
         markers=_markers(session),
         alerts=_alerts(session),
         feed=_feed(session),
+        bots=session.bot_cards(),
     )
 
 
@@ -167,22 +171,34 @@ def _storms(session: Session, standings: Standings) -> tuple[StormView, ...]:
     value = session.exchange.instrument.tick_lot_value / MICRO
     views = []
     for kind in StormKind:
-        running = session.storms.active.get(kind)
         account = Account.FIRST_STORM + kind
-        views.append(
-            StormView(
-                kind=int(kind),
-                name=CATALOGUE[kind].name,
-                active=running is not None,
-                severity=None if running is None else running.severity,
-                started_ns=None if running is None else running.started_ns,
-                ends_ns=None if running is None else running.ends_ns,
-                orders_sent=standings.orders_sent[account],
-                position_lots=standings.position_lots[account],
-                pnl=standings.equity[account] * value,
-            )
+        idle = _idle(kind)._replace(
+            orders_sent=standings.orders_sent[account],
+            position_lots=standings.position_lots[account],
+            pnl=standings.equity[account] * value,
         )
+        views.append(_with_running(idle, session.storms.active.get(kind)))
+    deeds = session.broker.boundary.deeds
+    for fault in FaultKind:
+        idle = _idle(fault)
+        if idle.name in deeds:
+            idle = idle._replace(deeds=tuple(deeds[idle.name].items()))
+        views.append(_with_running(idle, session.storms.active.get(fault)))
     return tuple(views)
+
+
+@cache
+def _idle(kind: ChaosKind) -> StormView:
+    """The view of one that has done nothing yet."""
+    return StormView(int(kind), entry_of(kind).name, False, None, None, None, 0, 0, 0.0)
+
+
+def _with_running(idle: StormView, running: Storm | VenueFault | None) -> StormView:
+    if running is None:
+        return idle
+    return idle._replace(
+        active=True, severity=running.severity, started_ns=running.started_ns, ends_ns=running.ends_ns
+    )
 
 
 def _markers(session: Session) -> tuple[MarkerView, ...]:

@@ -23,6 +23,7 @@ ORDER = (
     "scenarios",
     "storms",
     "analytics",
+    "score",
     "frame",
     "image",
     "journal",

@@ -10,7 +10,7 @@ import typer.main
 
 from desk.bindings import keys_as_markdown
 from desk.cli import app
-from engine.core.types import StormKind
+from engine.core.types import FaultKind, StormKind
 from engine.scenarios import list_scenarios
 
 ROOT = Path(__file__).parents[1]
@@ -30,6 +30,19 @@ def test_every_command_is_described() -> None:
 def test_every_scenario_and_storm_is_named() -> None:
     for name in [*list_scenarios(), *(kind.name.lower() for kind in StormKind)]:
         assert name in README
+    for kind in FaultKind:
+        assert f"`fault.{kind.name.lower()}`" in README
+
+
+def test_every_way_for_bots_to_come_in_is_named() -> None:
+    for name in ("--venue-port", "--no-venue", "--fix-port", "--ouch-port", "--itch-port", "--lockstep"):
+        assert name in README
+
+
+def test_the_map_names_every_room() -> None:
+    text = (ROOT / "engine" / "README.md").read_text(encoding="utf-8")
+    rooms = [path.parent.name for path in (ROOT / "engine").glob("*/__init__.py")]
+    assert [room for room in sorted(rooms) if f"`{room}/`" not in text] == []
 
 
 @pytest.mark.parametrize("document", ["README.md", "engine/README.md"])

@@ -138,6 +138,11 @@ class DeskScreen(Screen[None]):
 
         self.app.push_screen(HelpScreen(self.view, self.keys, self.panels, self.host))
 
+    def open_venue(self) -> None:
+        from desk.screens.venue import VenueScreen
+
+        self.app.push_screen(VenueScreen(self.view, self.keys, self.host))
+
     def open_palette(self) -> None:
         self.app.action_command_palette()
 

@@ -1,97 +1,49 @@
-"""Help: the focused panel, all keys and commands, the other panels. Any key closes; page keys scroll."""
+"""Help: the focused panel, all keys and commands, the catalogue of storms, the other panels."""
 
 from __future__ import annotations
 
 from textwrap import wrap
 
-from textual import events
-from textual.app import ComposeResult
-from textual.layout import Layout
-from textual.screen import Screen
-
 from desk.actions import Host
-from desk.bindings import KeyTable
+from desk.bindings import KeyTable, arm_action
 from desk.commands import VERBS
 from desk.draw import Piece, Row, pad
-from desk.layout import PANELS, DeskLayout, Place
+from desk.layout import PANELS
+from desk.screens.page import PageScreen, TextPage
 from desk.view import View
 from desk.widgets.panel import Panel
-from engine.core.clock import monotonic_ns
 from engine.frame import Frame
+from engine.storms.catalogue import PAGES, entry_of
 
 __all__ = ["HelpScreen"]
 
-SCROLL_KEYS = {
-    "down": 1,
-    "up": -1,
-    "pagedown": 12,
-    "pageup": -12,
-    "j": 1,
-    "k": -1,
-    "space": 12,
-    "home": -10_000,
-}
 
-
-class HelpScreen(Screen[None]):
+class HelpScreen(PageScreen):
     """Drawn from the same tables that dispatch uses."""
 
     def __init__(self, view: View, keys: KeyTable, panels: dict[str, Panel], host: Host) -> None:
-        super().__init__()
-        self.view = view
-        self._host = host
-        self._page = HelpPage("help", keys, panels)
-        self._layout_plan = DeskLayout(lambda width, height: {"help": Place(0, 0, width, height, "box")})
-        self._page.chrome = "box"
-
-    @property
-    def layout(self) -> Layout:
-        return self._layout_plan
-
-    def compose(self) -> ComposeResult:
-        yield self._page
-
-    def on_resize(self, event: events.Resize) -> None:
-        self.call_after_refresh(self._show)
-
-    def on_key(self, event: events.Key) -> None:
-        event.stop()
-        event.prevent_default()
-        if event.key in SCROLL_KEYS:
-            self._page.scroll_wheel(SCROLL_KEYS[event.key])
-        else:
-            self.view.scroll.pop("help", None)
-            self.dismiss()
-
-    def _show(self) -> None:
-        self.view.touch()
-        self._page.show(self._host.frame(), self.view, monotonic_ns())
+        super().__init__(view, HelpPage(keys, panels), host)
 
 
-class HelpPage(Panel):
+class HelpPage(TextPage):
     """The text."""
 
     title = "Help"
 
-    def __init__(self, name: str, keys: KeyTable, panels: dict[str, Panel]) -> None:
-        super().__init__(name, keys)
+    def __init__(self, keys: KeyTable, panels: dict[str, Panel]) -> None:
+        super().__init__("help", keys)
         self._panels = panels
 
-    def note(self, frame: Frame, view: View) -> str:
-        return "↑↓ scroll · any other key closes"
-
-    def draw(self, frame: Frame, view: View, width: int, height: int) -> list[Row]:
+    def text_rows(self, frame: Frame, view: View, width: int) -> list[Row]:
         others = [name for name in PANELS if name != view.focus]
-        rows = (
+        return (
             self._panel_rows(view, width, [view.focus])
             + self._key_rows(frame, view, width)
             + _command_rows(view)
+            + self._storm_rows(view)
             + [((" ", view.palette.text),)]
             + self._panel_rows(view, width, others)
         )
-        start = min(view.scroll.get("help", 0), max(0, len(rows) - height))
-        view.scroll["help"] = start
-        return rows[start : start + height]
 
     def _panel_rows(self, view: View, width: int, names: list[str]) -> list[Row]:
         palette = view.palette
@@ -125,11 +77,29 @@ class HelpPage(Panel):
                 rows.append(tuple(pieces))
         return rows
 
-    def scroll_wheel(self, lines: int) -> None:
-        screen = self.screen
-        assert isinstance(screen, HelpScreen)
-        screen.view.scroll["help"] = max(0, screen.view.scroll.get("help", 0) + lines)
-        screen._show()
+    def _storm_rows(self, view: View) -> list[Row]:
+        """The catalogue, page by page."""
+        palette, shown = view.palette, self.keys.shown
+        rows: list[Row] = []
+        for number, page in enumerate(PAGES, 1):
+            rows += [
+                ((" ", palette.text),),
+                (
+                    (f" deck page {number}: {page.title}", palette.title),
+                    (f"  {shown('panel_deck')} {shown('deck_page')}", palette.dim),
+                ),
+            ]
+            for kind in page.kinds:
+                entry = entry_of(kind)
+                rows.append(
+                    (
+                        (f"   {shown(arm_action(kind))} ", palette.focus),
+                        (pad(entry.short, 11), palette.text),
+                        (pad(entry.name, 18), palette.faint),
+                        (" " + entry.effect, palette.text),
+                    )
+                )
+        return rows
 
 
 def _command_rows(view: View) -> list[Row]:

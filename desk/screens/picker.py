@@ -164,6 +164,8 @@ class PickerScreen(Screen[None], Generic[OptionT]):
         event.stop()
         event.prevent_default()
         key = event.key
+        if not self.is_current:
+            return  # it is closing: a second key came with the first
         if key == "escape":
             self.dismiss()
         elif key == "enter":

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from desk.bindings import arm_action
 from desk.draw import Piece, Row
 from desk.formats import clean
 from desk.view import View
 from desk.widgets.panel import Panel
+from engine.core.types import StormKind
 from engine.frame import Frame
 
 __all__ = ["Coach"]
+
+_ARM_CRASH = arm_action(StormKind.CRASH)
 
 
 class Coach(Panel):
@@ -36,7 +40,7 @@ class Coach(Panel):
                 [f"A recorded day of {clean(frame.market.instrument.symbol)} in a live book: what you take "
                  "is gone from it."],
                 [("go_to",), " goes to a time, ", ("symbol",), " switches symbol, ", ("source",),
-                 " source; ", ("arm_crash",), " arms CRASH, ", ("fire",), " fires."],
+                 " source; ", (_ARM_CRASH,), " arms CRASH, ", ("fire",), " fires."],
                 [("record",), " records a run with a verdict, ", ("help",), " explains, ", ("disarm",),
                  " hides these lines."],
             ]  # fmt: skip
@@ -44,7 +48,7 @@ class Coach(Panel):
             who = "A bot trades in it as TARGET." if bot else "No TARGET is connected."
             lines = [
                 [f"This market is live. {who} Can it stand a storm?"],
-                [("arm_crash",), " arms CRASH, ", ("severity_up",), ("severity_down",), " set how severe, ",
+                [(_ARM_CRASH,), " arms CRASH, ", ("severity_up",), ("severity_down",), " set how severe, ",
                  ("fire",), " fires, ", ("stop_storms",), " stops it. Watch ladder and equity."],
                 [("record",), " records a run with a verdict, ", ("help",), " explains, ", ("disarm",),
                  " hides these lines."],

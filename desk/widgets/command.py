@@ -10,9 +10,9 @@ from desk.commands import CommandError, complete, parse
 from desk.draw import Piece, Row, bar_from_left
 from desk.formats import clean, jump_share
 from desk.view import View
-from desk.widgets.deck import STORM_LABELS
 from desk.widgets.panel import Panel
 from engine.frame import Frame, JumpView
+from engine.storms.catalogue import entry_of
 
 __all__ = ["CommandLine"]
 
@@ -50,7 +50,7 @@ class CommandLine(Panel):
             return [((" " + clean(view.notice.text), style),)]
         if view.deck.armed is not None:
             shown = self.keys.shown
-            name = STORM_LABELS[view.deck.armed]
+            name = entry_of(view.deck.armed).short
             what = f" {name} is armed: severity {view.deck.severity:.2f}, {view.deck.duration_s} s. "
             return [
                 (

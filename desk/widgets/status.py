@@ -14,11 +14,13 @@ from desk.draw import Piece, Row
 from desk.exchange_status import LEVELS, status_words
 from desk.formats import UNKNOWN, bytes_text, clean, jump_share, money, units_of
 from desk.view import View
-from desk.widgets.deck import STORM_LABELS, time_left_s
+from desk.widgets.deck import time_left_s
 from desk.widgets.panel import Panel
 from engine.arena.machine import Status as CoreStatus
-from engine.core.types import Account, StormKind
+from engine.core.types import Account
 from engine.frame import Frame
+from engine.storms.base import kind_of
+from engine.storms.catalogue import entry_of
 
 __all__ = ["Status"]
 
@@ -100,9 +102,9 @@ def _parts(frame: Frame, view: View) -> list[_Part]:
         if storm.active:
             left = time_left_s(frame, storm)
             seconds = "" if left is None else f" {left:.0f}s"
-            parts.append(_one(1, (f"▲ {STORM_LABELS[StormKind(storm.kind)]}{seconds}", strong)))
+            parts.append(_one(1, (f"▲ {entry_of(kind_of(storm.kind)).short}{seconds}", strong)))
     if view.deck.armed is not None:
-        parts.append(_one(2, (f"{STORM_LABELS[view.deck.armed]} armed", strong)))
+        parts.append(_one(2, (f"{entry_of(view.deck.armed).short} armed", strong)))
     desk = next((agent for agent in market.agents if agent.account == Account.DESK), None)
     if desk is not None:
         position = units.qty(desk.position_lots, 8, sign=True)
@@ -116,6 +118,7 @@ def _parts(frame: Frame, view: View) -> list[_Part]:
         parts.append(_one(1, ("✕ NOT RECORDING", strong)))
     if view.core is not None:
         parts.append(_core(view.core, view))
+    parts += _venue(frame, view)
     waiting = sum(1 for alert in market.alerts if not alert.acknowledged)
     if waiting:
         parts.append(_one(5, (f"{waiting} alert{'s' if waiting > 1 else ''}", plain)))
@@ -158,6 +161,24 @@ def _exchange(frame: Frame, view: View) -> list[_Part]:
                 pieces.append((text, styles[word.level]))
         forms.append(tuple(pieces))
     return [_Part(1, tuple(forms))] if forms[-1] else [_Part(MAIN_RANK, (forms[0],))]
+
+
+def _venue(frame: Frame, view: View) -> list[_Part]:
+    """The address to paste; with more room the other ports, and how many bots are connected."""
+    host, palette = frame.host, view.palette
+    if host.api_url is None or host.mode == "replay":
+        return []
+    url: Piece = (host.api_url, palette.status_strong)
+    short: Piece = (":" + host.api_url.rpartition(":")[2], palette.status_strong)
+    venue, clients = host.venue, host.api_clients
+    ports = [
+        f" {name} {address.rpartition(':')[2]}"
+        for name, address in (("FIX", venue.fix), ("OUCH", venue.ouch), ("ITCH", venue.itch))
+        if address is not None
+    ]
+    bots: Piece = (f" · {clients} bot{'' if clients == 1 else 's'}", palette.status)
+    name: Piece = ("venue " if venue.is_open else "api ", palette.status)
+    return [_Part(3, ((name, url, ("".join(ports), palette.status), bots), (url, bots), (url,), (short,)))]
 
 
 def _core(core: CoreStatus, view: View) -> _Part:

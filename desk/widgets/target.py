@@ -1,4 +1,4 @@
-"""The TARGET: what the bot under test says of itself, and what our own ledger says of it."""
+"""The TARGET: what bots under test say of themselves, what our own ledger says, and the card of every bot."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from desk.draw import Piece, Row, pad, spark
 from desk.formats import UNKNOWN, clean, money, plain, units_of
 from desk.theme import Palette
 from desk.view import View
-from desk.widgets.panel import Panel
+from desk.widgets.cards import card_line, card_rows, full_card_rows
+from desk.widgets.panel import Panel, scrolled
 from engine.core.clock import NS_PER_MS
 from engine.frame import Frame, TargetView
+from engine.score.card import BotCard
 
 __all__ = ["Target", "status_style", "target_delta"]
 
+FULL_CARD = (76, 14)
+"""Columns and rows from which a card is shown with all that is on it."""
 MARKS = {"none": "○", "starting": "◌", "ok": "●", "slow": "◐", "unreachable": "✕", "invalid": "✕"}
 
 
@@ -26,25 +30,49 @@ class Target(Panel):
     help = (
         "The bot under test: state of its connection, equity with the change since the recording (or "
         "the session) began, realised and unrealised profit, trades with wins and losses, as it reports "
-        "them. The last line is our own ledger's account of what it did in this market, which it cannot "
-        "embellish."
+        "them. The ledger's line is our own account of what it did in this market, which it cannot "
+        "embellish; ≠ where the two differ. w goes on to further targets, then to the card of every bot at "
+        "the venue: profit split into spread, inventory and fees, adverse selection (the mid shortly after "
+        "its fills), share of its orders filled, of its time with both sides quoted, ghost orders (it takes "
+        "them for open, and they are not), stuck ones, requests refused for their rate. Zoomed: how long it "
+        "took to notice each storm and fault, to have its orders right again, and to recover."
     )
 
     def heading(self, frame: Frame, view: View) -> str:
-        bot = frame.host.target.bot
-        return f"TARGET {clean(bot)[:16]}" if bot else "TARGET"
+        page, number, count = _page(frame, view)
+        place = f" {number + 1}/{count}" if count > 1 else ""
+        if isinstance(page, BotCard):
+            return f"BOT {clean(page.name)[:16]}{place}"
+        return f"TARGET {clean(page.bot)[:16]}{place}" if page.bot else f"TARGET{place}"
 
     def note(self, frame: Frame, view: View) -> str:
-        target = frame.host.target
-        return target.status if target.age_ms is None else f"{target.status} {_age(target.age_ms)}"
+        page, _, count = _page(frame, view)
+        keys = f"{self.keys.shown('next_bot')} = next · " if count > 1 else ""
+        if isinstance(page, BotCard):
+            return keys.removesuffix(" · ")
+        return keys + (page.status if page.age_ms is None else f"{page.status} {_age(page.age_ms)}")
 
     def draw(self, frame: Frame, view: View, width: int, height: int) -> list[Row]:
-        target, palette = frame.host.target, view.palette
+        page, palette = _page(frame, view)[0], view.palette
+        if isinstance(page, TargetView):
+            return self._target_rows(frame, view, page, width, height)
+        instrument = frame.market.instrument
         if self.chrome == "line":
-            return [self._line(frame, view, width)]
+            return [card_line(page, palette, width)]
+        if width < FULL_CARD[0] or height < FULL_CARD[1]:
+            return card_rows(page, instrument, palette, height)
+        rows = full_card_rows(page, instrument, palette, width)
+        return rows[scrolled(view, self.panel, len(rows), height) :]
+
+    def _target_rows(
+        self, frame: Frame, view: View, target: TargetView, width: int, height: int
+    ) -> list[Row]:
+        palette = view.palette
+        if self.chrome == "line":
+            return [self._line(frame, view, target, width)]
         state: Row = (
             (f" {MARKS.get(target.status, '?')} {target.status}", status_style(palette, target.status)),
-            (f"  {clean(target.detail or target.url)}", palette.dim),
+            _remark(target, palette),
         )
         if target.status == "none":
             return [state, ((" start one: --target demo, or an URL", palette.dim),)]
@@ -77,6 +105,8 @@ class Target(Panel):
         if height >= 8 and target.currency:
             said = f" in {clean(target.currency)}, open positions {_count(target.open_positions)}"
             rows.append(((said, palette.dim),))
+        if height >= 8:
+            rows += [((f" ≠ {clean(said)}", palette.warning),) for said in target.disagreements]
         return rows
 
     @staticmethod
@@ -93,9 +123,9 @@ class Target(Panel):
             (second, palette.signed(gain)),
         )
 
-    def _line(self, frame: Frame, view: View, width: int) -> Row:
+    def _line(self, frame: Frame, view: View, target: TargetView, width: int) -> Row:
         """The whole TARGET on one line, for compact screens."""
-        target, palette = frame.host.target, view.palette
+        palette = view.palette
         delta = target_delta(target)
         pieces: list[Piece] = [
             (f" {MARKS.get(target.status, '?')} ", status_style(palette, target.status)),
@@ -112,6 +142,20 @@ class Target(Panel):
         elif room > 6:
             pieces.append((spark(target.equity_series, room), palette.spark))
         return tuple(pieces)
+
+
+def _page(frame: Frame, view: View) -> tuple[TargetView | BotCard, int, int]:
+    """The open page, its number and how many there are."""
+    pages: list[TargetView | BotCard] = [*(frame.host.targets or (frame.host.target,)), *frame.bots]
+    number = view.bot % len(pages)
+    return pages[number], number, len(pages)
+
+
+def _remark(target: TargetView, palette: Palette) -> Piece:
+    """Where its word and the ledger differ, else why it is how it is, else where it is."""
+    if target.disagreements:
+        return (f"  ≠ {clean(target.disagreements[0])}", palette.warning)
+    return (f"  {clean(target.detail or target.url)}", palette.dim)
 
 
 def status_style(palette: Palette, status: str) -> Style:

@@ -138,12 +138,12 @@ class Gateway:
     def account_view(self) -> dict[str, Any]:
         """Position and open orders as of the last report, profit as of the latest frame."""
         self.poll()
-        target = self.host.frame().host.target
-        position = self.state.position_lots if self.state.complete else target.ledger_position_lots
+        ledger = self._in_ledger()
+        position = self.state.position_lots if self.state.complete else ledger[0]
         return {
             "account": "target",
             "position_lots": position,
-            "pnl": target.ledger_pnl,
+            "pnl": ledger[1],
             "open_orders": len(self.state.orders),
             "sequence": self.state.sequence,
             "complete": self.state.complete,
@@ -171,6 +171,11 @@ class Gateway:
             "api": self.statistics(),
         }
 
+    @property
+    def client_count(self) -> int:
+        """Open streams."""
+        return len(self._streams)
+
     def statistics(self) -> dict[str, int]:
         """Fill and drops."""
         return {
@@ -184,6 +189,15 @@ class Gateway:
             "internal_errors": self.internal_errors,
         }
 
+    def _in_ledger(self) -> tuple[int, float]:
+        """Position and profit of the account TARGET, in which the API's orders trade, in the latest frame."""
+        frame = self.host.frame()
+        for target in (frame.host.target, *frame.host.targets):
+            if target.account in (None, Account.TARGET):
+                return target.ledger_position_lots, target.ledger_pnl
+        own = [agent for agent in frame.market.agents if agent.account == Account.TARGET]
+        return (own[0].position_lots, own[0].pnl) if own else (0, 0.0)
+
     def hello(self) -> dict[str, Any]:
         """The greeting, with everything that has been reported so far."""
         self.poll()
@@ -196,7 +210,7 @@ class Gateway:
             "instrument": self.instrument(),
             "account": {
                 "position_lots": self.state.position_lots,
-                "pnl": self.host.frame().host.target.ledger_pnl,
+                "pnl": self._in_ledger()[1],
                 "orders": [order._asdict() for order in self.state.orders.values()],
             },
             "sequence": sequence,

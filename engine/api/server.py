@@ -33,6 +33,7 @@ Every error is {"error": {"code", "message"}}. All orders are of the account TAR
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import socket
 import sys
@@ -40,6 +41,7 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.core.errors import UsageError
+from engine.venue.wire_ports import WirePorts
 
 if TYPE_CHECKING:
     from engine.api.gateway import Gateway, OrderHost
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from engine.venue.binance.limits import Limits
     from engine.venue.host import VenueHost
     from engine.venue.keys import KeyStore
+    from engine.venue.wire_ports import WireServers
 
 __all__ = ["OrderApi", "VenueOptions"]
 
@@ -54,11 +57,18 @@ CONNECTION_LIMIT = 512
 """Connections at the same time, streams included; more get 503."""
 KEEP_ALIVE_S = 30
 """How long an idle HTTP connection is kept."""
+WS_PING_S = 20.0
 SWITCH_INTERVAL_S = 0.000_5
 """How long the interpreter lets one thread run while another waits, while a venue is served.
 
 Every read and write of a socket lets go of the interpreter; with Python's own 5 ms, the server would wait
 that long for the engine's thread each time, several times for each request.
+"""
+COLLECT_AFTER = (20_000, 50, 100)
+"""Garbage collection while a venue is served, as gc.set_threshold takes it.
+
+What bots were told is kept by the ten thousands, and the desk is as large. By Python's own thresholds all is
+walked over every few thousand orders, and everybody waits for it: 40 ms and more.
 """
 BACKLOG = 512
 """Connections that wait to be taken."""
@@ -79,6 +89,8 @@ class VenueOptions(NamedTuple):
     """None: those of the exchange."""
     legacy_listen_keys: bool = False
     """Serve the listen keys that the exchange has removed, for clients released before."""
+    wires: WirePorts = WirePorts()
+    """Ports for FIX, OUCH and ITCH."""
 
 
 class OrderApi:
@@ -116,6 +128,7 @@ class OrderApi:
         self._after = after
         self._venue_options = venue
         self._venue: VenueApp | None = None
+        self._wires: WireServers | None = None
         self._address: str | None = None
         self._url: str | None = None
         self._error: str | None = None
@@ -142,9 +155,25 @@ class OrderApi:
         return self._error
 
     @property
+    def has_venue(self) -> bool:
+        """Whether exchange clients are served."""
+        return self._venue_options is not None and _venue_of(self._host) is not None
+
+    @property
+    def wires(self) -> dict[str, str]:
+        """host:port of "fix", "ouch" and "itch", those that are served."""
+        return {} if self._wires is None else self._wires.addresses
+
+    @property
+    def public_deeds(self) -> dict[str, int]:
+        """What faults of the venue have done to public updates on their way to stream clients."""
+        return {} if self._venue is None else self._venue.streams.public_deeds()
+
+    @property
     def clients(self) -> int:
-        """Open streams."""
-        return self.statistics().get("streams", 0)
+        """Bots connected now: open streams of both APIs, and connections at the other ports."""
+        doors = (self._gateway, self._venue, self._wires)
+        return sum(door.client_count for door in doors if door is not None)
 
     def statistics(self) -> dict[str, int]:
         """Fill and drops; empty until it listens."""
@@ -152,11 +181,18 @@ class OrderApi:
         numbers = gateway.statistics() if gateway is not None else {}
         if venue is not None:
             numbers |= {f"venue_{name}": number for name, number in venue.statistics().items()}
+        if self._wires is not None:
+            numbers |= self._wires.statistics()
         return numbers
 
     def start(self) -> None:
-        """Take the port and start the thread; returns at once. Raises UsageError when the port is taken."""
+        """Take the ports and start the thread; returns at once. Raises UsageError when one is taken."""
         listener = self._bind()
+        try:
+            self._wires = self._take_wires()
+        except BaseException:
+            listener.close()
+            raise
         name = f"[{self._host_name}]" if ":" in self._host_name else self._host_name
         self._address = f"http://{name}:{listener.getsockname()[1]}"
         self._thread = threading.Thread(target=self._run, args=(listener,), name="order-api", daemon=True)
@@ -175,6 +211,8 @@ class OrderApi:
         venue_host = _venue_of(host)
         if self._venue is not None and venue_host is not None:
             self._venue.attach(venue_host)
+        if self._wires is not None:
+            self._wires.host_changed()
 
     def stop(self) -> None:
         """End streams and thread."""
@@ -216,6 +254,8 @@ class OrderApi:
             self._url = None
             self._listening.set()
             listener.close()
+            if self._wires is not None:
+                self._wires.close()
 
     async def _serve(self, listener: socket.socket) -> None:
         import uvicorn
@@ -240,6 +280,7 @@ class OrderApi:
             server_header=False,
             ws_max_size=BODY_LIMIT_BYTES,
             ws_per_message_deflate=False,
+            ws_ping_interval=WS_PING_S if venue is None else None,  # the venue's sockets ping by themselves
             limit_concurrency=CONNECTION_LIMIT,
             timeout_keep_alive=KEEP_ALIVE_S,
             proxy_headers=False,  # nobody may choose the address by which requests are counted
@@ -248,12 +289,16 @@ class OrderApi:
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         feeding = asyncio.create_task(gateway.pump())
-        switch_interval_s = sys.getswitchinterval()
+        switch_interval_s, collect_after = sys.getswitchinterval(), gc.get_threshold()
         if venue is not None:
             sys.setswitchinterval(min(switch_interval_s, SWITCH_INTERVAL_S))
+            gc.freeze()  # what is there now stays: it is not looked at again
+            gc.set_threshold(*COLLECT_AFTER)
             venue.start()
         asked_to_stop = asyncio.create_task(self._stop.wait())
         try:
+            if self._wires is not None:
+                await self._wires.start()
             while not server.started and not serving.done():
                 await asyncio.sleep(START_POLL_S)
             self._url = self._address
@@ -263,11 +308,28 @@ class OrderApi:
         finally:
             self._url = None
             gateway.close_streams("the desk is closing")
+            if self._wires is not None:
+                await self._wires.stop()
             if venue is not None:
                 venue.stop()
                 sys.setswitchinterval(switch_interval_s)
+                gc.set_threshold(*collect_after)
+                gc.unfreeze()
             server.should_exit = True
             await serving
+
+    def _take_wires(self) -> WireServers | None:
+        options = self._venue_options
+        if options is None or options.wires == WirePorts() or _venue_of(self._host) is None:
+            return None
+        from engine.venue.wire_ports import WireServers
+
+        return WireServers(options.wires, options.keys, self._find_venue)
+
+    def _find_venue(self) -> VenueHost:
+        host = _venue_of(self._host)
+        assert host is not None, "sessions that take each other's place are all live"
+        return host
 
     def _build_venue(self) -> VenueApp | None:
         options, host = self._venue_options, _venue_of(self._host)

@@ -44,7 +44,8 @@ class Arena:
         self._rows: dict[str, Rows] = {}
         self._records: dict[str, type[Record]] = {}
         self._addresses: dict[str, int] = {}
-        self._roots: dict[str, Record] = {}
+        self.roots: dict[str, Record] = {}
+        """The rows that `row` has given out and that are still there."""
 
     def new(self, name: str, record: type[_R], length: int = 1) -> Table[_R]:
         """A table of zeros."""
@@ -75,9 +76,9 @@ class Arena:
 
     def row(self, name: str, record: type[_R]) -> _R:
         """The first row of a table by its name: what roots are read by."""
-        row = self._roots.get(name)
+        row = self.roots.get(name)
         if row is None:
-            row = self._roots[name] = self.table(name, record)[0]
+            row = self.roots[name] = self.table(name, record)[0]
         return row  # type: ignore[return-value]
 
     def address(self, name: str) -> int:
@@ -140,11 +141,11 @@ class Arena:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._records = state["records"]
         self._rows, self._addresses = dict.fromkeys(self._records, np.zeros(0, np.void)), {}
-        self._roots = {}
+        self.roots = {}
         self.restore(state["image"])
 
     def _place(self, name: str, rows: Rows) -> None:
-        self._roots.pop(name, None)
+        self.roots.pop(name, None)
         self._rows[name] = rows
         self._addresses[name] = rows.ctypes.data
 

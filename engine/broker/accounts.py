@@ -8,6 +8,7 @@ use the methods of `reading`: values are immutable and containers are copied in 
 from __future__ import annotations
 
 from collections import deque
+from itertools import takewhile
 from typing import Any
 
 import msgspec
@@ -65,6 +66,10 @@ class BotAccount:
         self.waiting_count = 0
         """Open orders that wait for a price."""
         self.fill_count = 0
+        self.round_trips = 0
+        """How often its trading came back to no position."""
+        self._traded_lots = 0
+        """Bought less sold by the fills so far."""
         self.order_count = 0
         self.forgotten_orders = 0
         self.balances = Balances(base_lots, 0, quote_micro, 0)
@@ -86,7 +91,8 @@ class BotAccount:
 
     def all_orders(self) -> list[OrderState]:
         """Open and closed, by id."""
-        return sorted({**dict(self._closed), **dict(self._open)}.values(), key=lambda order: order.order_id)
+        opened = dict(self._open)  # first: an order that ends meanwhile is in both, not in neither
+        return sorted({**opened, **dict(self._closed)}.values(), key=lambda order: order.order_id)
 
     def fills(self) -> list[Fill]:
         """Oldest first."""
@@ -95,6 +101,11 @@ class BotAccount:
     def order_fills(self, order_id: int) -> list[Fill]:
         """Fills of one order, oldest first."""
         return [fill for fill in self.fills() if fill.order_id == order_id]
+
+    def newest_fills(self, order: OrderState) -> list[Fill]:
+        """Fills of an order that began at this instant, oldest first; on the engine's thread."""
+        since = takewhile(lambda fill: fill.time_ns >= order.created_ns, reversed(self._fills))
+        return [fill for fill in since if fill.order_id == order.order_id][::-1]
 
     def list_states(self) -> list[ListState]:
         """Oldest first."""
@@ -130,15 +141,16 @@ class BotAccount:
     def put(self, order: OrderState) -> None:
         """A new order, or a new state of one."""
         number = order.order_id
+        before = self._open.get(number)
+        if before is None or before.client_order_id != order.client_order_id:
+            self._name(order, before)
         if order.status.is_open:
-            if number not in self._open:
-                self.order_count += 1
-                self._by_client_id[order.client_order_id] = number
+            self.order_count += before is None
             self._open[number] = order
         else:
-            if self._open.pop(number, None) is None:
-                self._by_client_id[order.client_order_id] = number
+            # In this order, so that a reader on another thread finds it in one of the two at any time.
             self._closed[number] = order
+            self._open.pop(number, None)
             while len(self._closed) > CLOSED_ORDERS_KEPT:
                 self._forget(next(iter(self._closed)))
         self._lock(order)
@@ -147,12 +159,21 @@ class BotAccount:
         """One more fill."""
         self._fills.append(fill)
         self.fill_count += 1
+        self._traded_lots += fill.qty_lots if fill.side == Side.BID else -fill.qty_lots
+        self.round_trips += self._traded_lots == 0
 
     def put_list(self, state: ListState) -> None:
         """A new list, or a new state of one."""
         self._lists[state.list_id] = state
-        while len(self._lists) > CLOSED_ORDERS_KEPT:
-            del self._lists[next(iter(self._lists))]
+        if len(self._lists) > CLOSED_ORDERS_KEPT:
+            ended = (number for number, one in self._lists.items() if one.status == "ALL_DONE")
+            del self._lists[next(ended)]
+
+    def _name(self, order: OrderState, before: OrderState | None) -> None:
+        """The order is found by its client id from now on, and by an earlier one no more."""
+        if before is not None and self._by_client_id.get(before.client_order_id) == order.order_id:
+            del self._by_client_id[before.client_order_id]
+        self._by_client_id[order.client_order_id] = order.order_id
 
     def _forget(self, number: int) -> None:
         order = self._closed.pop(number)
@@ -164,15 +185,15 @@ class BotAccount:
 
     def lacks(self, base_lots: int, quote_micro: int) -> Refusal:
         """INSUFFICIENT_BALANCE unless so much is free."""
-        entry = self._ledger.entry(self.number)
-        free_base = self.start_base_lots + entry.position_lots - self._base_locked
-        free_quote = self.start_quote_micro + entry.cash - self._quote_locked
+        cash, position_lots = self._ledger.holdings(self.number)
+        free_base = self.start_base_lots + position_lots - self._base_locked
+        free_quote = self.start_quote_micro + cash - self._quote_locked
         short = base_lots > max(0, free_base) or quote_micro > max(0, free_quote)
         return Refusal.INSUFFICIENT_BALANCE if short else Refusal.NONE
 
     def free_quote_micro(self) -> int:
         """Money that is not locked."""
-        return self.start_quote_micro + self._ledger.entry(self.number).cash - self._quote_locked
+        return self.start_quote_micro + self._ledger.holdings(self.number)[0] - self._quote_locked
 
     def lock_of(self, order: OrderState) -> tuple[int, int]:
         """(base lots, quote micro) that an open order locks by itself."""
@@ -183,13 +204,18 @@ class BotAccount:
         price_ticks = order.price_ticks or order.stop_price_ticks
         return 0, cost_micro(price_ticks, order.remaining_lots, max(self.fees))
 
+    def algo_count(self) -> int:
+        """Open orders that wait for a price, or will when their list has come so far."""
+        pending = (o for o in self._open.values() if o.status == OrderStatus.PENDING_NEW)
+        return self.waiting_count + sum(order.type.waits for order in pending)
+
     def update_balances(self, now_ns: int) -> Balances:
         """The balances as they are now; also kept for readers."""
-        entry = self._ledger.entry(self.number)
+        cash, position_lots = self._ledger.holdings(self.number)
         self.balances = Balances(
-            base_lots=self.start_base_lots + entry.position_lots,
+            base_lots=self.start_base_lots + position_lots,
             base_locked_lots=self._base_locked,
-            quote_micro=self.start_quote_micro + entry.cash,
+            quote_micro=self.start_quote_micro + cash,
             quote_locked_micro=self._quote_locked,
             updated_ns=now_ns,
         )
@@ -202,9 +228,10 @@ class BotAccount:
             self.lock_pair(state)
 
     def lock_pair(self, state: ListState) -> None:
-        """Only one of the two orders of an OCO trades: the dearer locks, the other does not."""
+        """Only one of the two orders of an OCO trades: the dearer locks, the other does not. When one has
+        ended, the other locks for itself."""
         legs = [self._open[number] for number in state.order_ids[-2:] if number in self._open]
-        if state.kind == ListKind.OTO or len(legs) < 2:
+        if state.kind == ListKind.OTO or not legs:
             return
         dearer = max(legs, key=lambda leg: (self.lock_of(leg), -leg.order_id))
         for leg in legs:
@@ -231,7 +258,9 @@ class BotAccount:
                 "fills": self.fills(),
                 "lists": self.list_states(),
                 "locks": [[number, *lock] for number, lock in self._locks.items()],
+                "names": list(self._by_client_id.items()),
                 "counts": [self.waiting_count, self.fill_count, self.order_count, self.forgotten_orders],
+                "trips": [self.round_trips, self._traded_lots],
                 "balances": self.balances,
             }
         )
@@ -241,11 +270,12 @@ class BotAccount:
         """Goes on from a state."""
         self._open = {order.order_id: order for order in msgspec.convert(state["open"], list[OrderState])}
         self._closed = {order.order_id: order for order in msgspec.convert(state["closed"], list[OrderState])}
-        self._by_client_id = {order.client_order_id: order.order_id for order in self.all_orders()}
+        self._by_client_id = dict(state["names"])
         self._fills = deque(msgspec.convert(state["fills"], list[Fill]), maxlen=FILLS_KEPT)
         self._lists = {one.list_id: one for one in msgspec.convert(state["lists"], list[ListState])}
         self._locks = {number: (base, quote) for number, base, quote in state["locks"]}
         self._base_locked = sum(base for base, _ in self._locks.values())
         self._quote_locked = sum(quote for _, quote in self._locks.values())
         self.waiting_count, self.fill_count, self.order_count, self.forgotten_orders = state["counts"]
+        self.round_trips, self._traded_lots = state["trips"]
         self.balances = msgspec.convert(state["balances"], Balances)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -28,6 +29,7 @@ from engine.broker.terms import (
     Reply,
     Told,
 )
+from engine.broker.witness import Witness
 from engine.market.kernel import Kernel
 
 __all__ = ["LATE_LIMIT", "TOLD_KEPT", "Boundary", "Fate", "Fault", "PublicFate"]
@@ -103,7 +105,8 @@ class Boundary:
     """Tells accounts what happened, as faults allow.
 
     Broker     tell delay_of refuse loses_reply
-    Faults     add remove; what they say of clock, service and connections as attributes
+    Faults     add remove note; what they say of clock, service and connections as attributes
+    Readers    deeds
     Gateways   told told_count on_told; public_fate is_stale; the attributes
     """
 
@@ -132,10 +135,14 @@ class Boundary:
         self.told_count = 0
         self.lost_count = 0
         """Messages that a fault kept from being told."""
+        self.deeds: dict[str, dict[str, int]] = {}
+        """What faults have done so far, by their name: late, lost, twice, refused … and how often."""
         self.digest = 0
         """Running digest of all lines; u64."""
         self.on_line: Callable[[bytes], None] | None = None
         """Hears of every line, for the recorder."""
+        self.witness: Witness | None = None
+        """Hears of everything that is asked, answered and told, and what is not."""
         self.on_told: Callable[[], None] | None = None
         """Called after something was told; must return at once."""
         self._told: deque[Told] = deque(maxlen=TOLD_KEPT)
@@ -151,9 +158,18 @@ class Boundary:
 
     def told(self, since: int) -> tuple[Told, ...]:
         """Messages with sequence > since, oldest first."""
-        kept = tuple(self._told)
-        later = kept[-1].sequence - since if kept else 0
-        return kept[-later:] if later > 0 else ()
+        asked = self.told_count - since
+        while asked > 0:
+            # Only what is new is copied, from the right.
+            try:
+                newest_first = tuple(islice(reversed(self._told), asked))
+            except RuntimeError:  # more was told between the two calls
+                continue
+            later = newest_first[0].sequence - since if newest_first else 0
+            if later <= len(newest_first) or len(newest_first) < asked:
+                return newest_first[: max(0, later)][::-1]
+            asked = later  # more was told meanwhile
+        return ()
 
     def public_fate(self, number: int) -> PublicFate:
         """What becomes of the public update of this number: that of the first fault with a say.
@@ -175,22 +191,29 @@ class Boundary:
         """Ends a fault; what it has delayed is still told when it is due."""
         self.faults = tuple(one for one in self.faults if one is not fault)
 
+    def note(self, fault_name: str, deed: str) -> None:
+        """A fault has done something once more."""
+        deeds = self.deeds.setdefault(fault_name, {})
+        deeds[deed] = deeds.get(deed, 0) + 1
+
     # -- broker ----------------------------------------------------------------------------------------
 
     def tell(self, account: int, message: Message) -> None:
         """Tells an account something that happens now."""
         now_ns = self._kernel.now_ns
         if not self.faults and account not in self._queues:
-            self._deliver(account, now_ns, message, "")
+            self._deliver(account, now_ns, message, "", now_ns)
             return
         name, fate = self._fate(message)
         if not fate.delays_ns or len(self._late) >= LATE_LIMIT:
             self.lost_count += 1
             self._write_line(0, account, now_ns, None, message, name)
+            self._miss(account, message, name)
             return
         for copy, delay_ns in enumerate(fate.delays_ns):
             late = _Late(account, now_ns, message, name, fate.keeps_order and copy == 0)
-            self._send(late, now_ns + delay_ns)
+            if not self._send(late, now_ns + delay_ns) and copy == 0:
+                self._miss(account, message, name)
 
     def delay_of(self, request: BrokerRequest) -> int:
         """How much longer a request is under way, ns. It waits for those before it."""
@@ -198,7 +221,11 @@ class Boundary:
         if not self.faults and account not in self._asked_until_ns:
             return 0
         now_ns = self._kernel.now_ns
-        due_ns = now_ns + sum(fault.delay_ns(request) for fault in self.faults)
+        due_ns = now_ns
+        for fault in self.faults:
+            if delay_ns := fault.delay_ns(request):
+                due_ns += delay_ns
+                self.note(fault.name, "late")
         due_ns = max(due_ns, self._asked_until_ns.pop(account, 0))
         if due_ns > now_ns:
             self._asked_until_ns[account] = due_ns
@@ -208,12 +235,17 @@ class Boundary:
         """The first reason of a fault against carrying out a request."""
         for fault in self.faults:
             if reason := fault.refuse(request):
+                self.note(fault.name, "unanswered" if reason == Refusal.TIMEOUT_UNKNOWN else "refused")
                 return reason
         return Refusal.NONE
 
     def loses_reply(self, request: BrokerRequest) -> bool:
         """Whether a fault keeps the outcome of a request from its sender."""
-        return any(fault.loses_reply(request) for fault in self.faults)
+        for fault in self.faults:
+            if fault.loses_reply(request):
+                self.note(fault.name, "unanswered")
+                return True
+        return False
 
     def statistics(self) -> dict[str, int]:
         """Fill and drops."""
@@ -236,35 +268,51 @@ class Boundary:
             fate = fault.fate(message)
             if fate is not None:
                 names.append(fault.name)
+                self._note_fate(fault.name, fate)
                 delays_ns = tuple(one + more for one in delays_ns for more in fate.delays_ns)
                 keeps_order = keeps_order and fate.keeps_order
         return "+".join(names), Fate(delays_ns, keeps_order)
 
-    def _send(self, late: _Late, due_ns: int) -> None:
+    def _note_fate(self, fault_name: str, fate: Fate) -> None:
+        if not fate.delays_ns:
+            self.note(fault_name, "lost")
+        elif len(fate.delays_ns) > 1:
+            self.note(fault_name, "twice")
+        else:
+            self.note(fault_name, "late" if fate.delays_ns[0] else "unheard")
+
+    def _miss(self, account: int, message: Message, name: str) -> None:
+        if self.witness is not None:
+            self.witness.missed(account, message, name)
+
+    def _send(self, late: _Late, due_ns: int) -> bool:
+        """Sends a message on its way. Returns whether it has arrived at once."""
         last_ns, waiting = self._queues.get(late.account, (0, 0)) if late.keeps_order else (0, 0)
-        due_ns = max(due_ns, last_ns)
-        if due_ns <= self._kernel.now_ns and not waiting:
-            self._deliver(*late[:4])
-            return
+        due_ns, now_ns = max(due_ns, last_ns), self._kernel.now_ns
+        if due_ns <= now_ns and not waiting:
+            self._deliver(*late[:4], now_ns)
+            return True
         if late.keeps_order:
             self._queues[late.account] = (due_ns, waiting + 1)
         self._late_count += 1
         self._late[self._late_count] = late
         self._kernel.schedule(due_ns, self._come_due, self._late_count)
+        return False
 
-    def _come_due(self, _now_ns: int, number: int) -> None:
+    def _come_due(self, now_ns: int, number: int) -> None:
         late = self._late.pop(number)
         if late.keeps_order:
             last_ns, waiting = self._queues.pop(late.account)
             if waiting > 1:
                 self._queues[late.account] = (last_ns, waiting - 1)
-        self._deliver(*late[:4])
+        self._deliver(*late[:4], now_ns)
 
-    def _deliver(self, account: int, happened_ns: int, message: Message, fault: str) -> None:
-        now_ns = self._kernel.now_ns
+    def _deliver(self, account: int, happened_ns: int, message: Message, fault: str, now_ns: int) -> None:
         self.told_count += 1
         self._told.append(Told(self.told_count, account, happened_ns, now_ns, message, fault))
         self._write_line(self.told_count, account, happened_ns, now_ns, message, fault)
+        if self.witness is not None:
+            self.witness.told(account, message)
         if self.on_told is not None:
             self.on_told()
 
@@ -297,6 +345,7 @@ class Boundary:
         return {
             "counts": [self.told_count, self.lost_count, self._late_count, self.connections_lost],
             "digest": self.digest,
+            "deeds": {name: dict(deeds) for name, deeds in self.deeds.items()},
             "late": late,
             "queues": [[account, *queue] for account, queue in self._queues.items()],
             "asked": [list(item) for item in self._asked_until_ns.items()],
@@ -306,6 +355,7 @@ class Boundary:
         """Goes on from a state."""
         self.told_count, self.lost_count, self._late_count, self.connections_lost = state["counts"]
         self.digest = state["digest"]
+        self.deeds = {name: dict(deeds) for name, deeds in state["deeds"].items()}
         self._late = {
             number: _Late(account, happened_ns, msgspec.convert(body, _KINDS[kind]), fault, keeps_order)
             for number, kind, body, account, happened_ns, fault, keeps_order in state["late"]

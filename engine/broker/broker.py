@@ -17,11 +17,13 @@ from engine.broker.accounts import BotAccount
 from engine.broker.boundary import Boundary
 from engine.broker.execution import OrderFlow
 from engine.broker.filters import Filters
-from engine.broker.lists import check_list, consequence
+from engine.broker.lists import check_list, consequence, was_ended_for
 from engine.broker.money import Money
 from engine.broker.terms import (
     AmendOrder,
+    Asked,
     Balances,
+    BrokerNote,
     BrokerRequest,
     CancelAllOrders,
     CancelList,
@@ -29,6 +31,7 @@ from engine.broker.terms import (
     CancelReplace,
     Execution,
     Fill,
+    Limited,
     ListKind,
     ListState,
     OpenAccount,
@@ -43,6 +46,7 @@ from engine.broker.terms import (
     encode_request,
 )
 from engine.broker.waiting import Waiting, is_reached
+from engine.broker.witness import Witness
 from engine.core.types import Side
 from engine.market.exchange import Exchange
 from engine.market.ledger import FeeSchedule
@@ -96,7 +100,10 @@ class Broker:
         self._accounts: dict[int, BotAccount] = {}
         self._flow = OrderFlow(exchange, self.boundary, self._accounts)
         self._waiting = Waiting(exchange)
+        self._waiting.on_follow = lambda order: self._accounts[order.account].put(order)
         self._under_way: dict[int, BrokerRequest] = {}
+        self._due_ns: dict[int, int] = {}
+        """When they arrive, as far as it was this broker that sent them on their way (no image's)."""
         self._arrivals = 0
         """Requests so far."""
         self._last_order_id = 0
@@ -151,9 +158,19 @@ class Broker:
         return [] if (own := self._accounts.get(account)) is None else own.list_states()
 
     @property
+    def witness(self) -> Witness | None:
+        """Who hears of everything that is asked, answered and told."""
+        return self.boundary.witness
+
+    @property
     def is_busy(self) -> bool:
         """Whether requests are under way."""
         return bool(self._under_way)
+
+    @property
+    def next_arrival_ns(self) -> int | None:
+        """When the request that has been under way for longest arrives; None: there is none."""
+        return next(iter(self._due_ns.values()), None)
 
     def accounts(self) -> list[BotAccount]:
         """All that are open."""
@@ -172,13 +189,21 @@ class Broker:
 
     # -- requests --------------------------------------------------------------------------------------
 
-    def accept(self, request: BrokerRequest) -> None:
-        """Takes a request at the present; it arrives one latency later."""
+    def accept(self, request: BrokerRequest | BrokerNote) -> None:
+        """Takes a request at the present; it arrives one latency later. A note goes to the witness alone."""
+        witness = self.witness
+        if isinstance(request, Asked | Limited):
+            if witness is not None:
+                witness.noted(request)
+            return
+        if witness is not None:
+            witness.asked(request)
         self._arrivals += 1
         self._under_way[self._arrivals] = request
         kernel = self._exchange.kernel
-        delay_ns = self._latency_ns + self.boundary.delay_of(request)
-        kernel.schedule(kernel.now_ns + delay_ns, self._arrive, self._arrivals)
+        due_ns = kernel.now_ns + self._latency_ns + self.boundary.delay_of(request)
+        self._due_ns[self._arrivals] = due_ns
+        kernel.schedule(due_ns, self._arrive, self._arrivals)
 
     def attend(self) -> None:
         """The market calls: reports have come, or a price that orders wait for."""
@@ -188,6 +213,8 @@ class Broker:
 
     def _arrive(self, _now_ns: int, number: int) -> None:
         request = self._under_way.pop(number)
+        self._due_ns.pop(number, None)
+        is_lost = False
         refusal = self.boundary.refuse(request)
         if refusal:
             reply = self._refused(request, refusal)
@@ -196,8 +223,11 @@ class Broker:
         else:
             reply = self._carry_out(request)
             self._react()
-            if self.boundary.loses_reply(request):
-                reply = self._refused(request, Refusal.TIMEOUT_UNKNOWN)
+            is_lost = self.boundary.loses_reply(request)
+        if self.witness is not None:
+            self.witness.answered(request, reply, is_lost=is_lost)
+        if is_lost:
+            reply = self._refused(request, Refusal.TIMEOUT_UNKNOWN)
         self.boundary.tell(request.account, reply)
         self._flow.flush()
 
@@ -259,57 +289,63 @@ class Broker:
         account = self._accounts[request.account]
         order = account.order(order_id)
         assert order is not None
-        fills = tuple(account.order_fills(order_id)) if order.executed_lots else ()
+        fills = tuple(account.newest_fills(order)) if order.executed_lots else ()
         return Reply(request.request_id, request.account, orders=(order,), fills=fills)
 
-    def _place(self, number: int, terms: OrderTerms) -> tuple[Refusal, str, OrderState | None]:
-        """Places one order: (why not, detail, None), or the order as it began."""
+    def _place(
+        self, number: int, terms: OrderTerms, executed_lots: int = 0
+    ) -> tuple[Refusal, str, OrderState | None]:
+        """Places one order: (why not, detail, None), or the order as it began. `executed_lots`: of its
+        quantity, what is not to be sent any more."""
         account = self._accounts[number]
-        refusal = self._against(account, terms)
+        refusal = self._against(account, (terms,))
         if refusal:
             return refusal, "", None
+        terms = _replace(terms, qty_lots=terms.qty_lots - executed_lots)
         if terms.type.waits:
-            order = self._new_order(number, terms, terms.qty_lots)
-            if refusal := account.lacks(*account.lock_of(order)):
+            order = self._new_order(number, terms, terms.qty_lots, executed_lots)
+            refusal = self.filters.check_lots(terms, terms.qty_lots)
+            if refusal := refusal or account.lacks(*account.lock_of(order)):
                 return refusal, "", None
             self._last_order_id = order.order_id
             self._wait(order)
             return Refusal.NONE, "", order
         refusal, lots = self._flow.affordable(account, terms)
-        if not refusal and lots == 0:
-            refusal = Refusal.LOT_SIZE if terms.quote_micro else Refusal.INSUFFICIENT_BALANCE
-        if refusal:
+        if refusal := refusal or self.filters.check_lots(terms, lots):
             return refusal, "", None
-        order = self._new_order(number, terms, lots)
+        order = self._new_order(number, terms, lots, executed_lots)
         entered = self._flow.enter(order, announce=True)
         if entered.refusal:
             return entered.refusal, entered.detail, None
         self._last_order_id = order.order_id
         return Refusal.NONE, "", order
 
-    def _against(self, account: BotAccount, terms: OrderTerms) -> Refusal:
-        """What speaks against an order before its money is counted."""
+    def _against(
+        self, account: BotAccount, orders: tuple[OrderTerms, ...], pending: tuple[OrderTerms, ...] = ()
+    ) -> Refusal:
+        """What speaks against orders before their money is counted; `pending` ones do not begin yet."""
         if not self.boundary.market_open:
             return Refusal.MARKET_CLOSED
-        last = self._exchange.last_price_ticks
-        refusal = self.filters.check(terms, self._reference_ticks())
-        if refusal:
-            return refusal
-        if account.has_open_client_id(terms.client_order_id):
+        both = (*orders, *pending)
+        reference_ticks = self._reference_ticks()
+        for terms in both:
+            if refusal := self.filters.check(terms, reference_ticks):
+                return refusal
+        names = {terms.client_order_id for terms in both}
+        if len(names) < len(both) or any(account.has_open_client_id(name) for name in names):
             return Refusal.DUPLICATE_ORDER
-        if account.open_count >= self.filters.max_orders:
+        if account.open_count + len(both) > self.filters.max_orders:
             return Refusal.MAX_ORDERS
-        if terms.type.waits:
-            if account.waiting_count >= self.filters.max_algo_orders:
-                return Refusal.MAX_ALGO_ORDERS
-            if (
-                last is not None
-                and terms.stop_price_ticks
-                and not terms.trailing_bips
-                and is_reached(terms, last)
-            ):
-                return Refusal.WOULD_TRIGGER
-        return Refusal.NONE
+        algos = sum(terms.type.waits for terms in both)
+        if algos and account.algo_count() + algos > self.filters.max_algo_orders:
+            return Refusal.MAX_ALGO_ORDERS
+        return Refusal.WOULD_TRIGGER if any(map(self._is_reached, orders)) else Refusal.NONE
+
+    def _is_reached(self, order: OrderTerms | OrderState) -> bool:
+        """Whether the last price sets a stop order off at once."""
+        last = self._exchange.last_price_ticks
+        is_stop = order.type.waits and order.stop_price_ticks > 0 and not order.trailing_bips
+        return is_stop and last is not None and is_reached(order, last)
 
     def _reference_ticks(self) -> int | None:
         """The last price, before the first trade the mid."""
@@ -318,7 +354,7 @@ class Broker:
             last = twice // 2
         return last
 
-    def _new_order(self, number: int, terms: OrderTerms, lots: int) -> OrderState:
+    def _new_order(self, number: int, terms: OrderTerms, lots: int, chain_lots: int = 0) -> OrderState:
         now_ns = self._exchange.kernel.now_ns
         return OrderState(
             order_id=self._last_order_id + 1,
@@ -339,6 +375,7 @@ class Broker:
             updated_ns=now_ns,
             strategy_id=terms.strategy_id,
             strategy_type=terms.strategy_type,
+            chain_lots=chain_lots,
         )
 
     def _wait(self, order: OrderState) -> None:
@@ -346,7 +383,7 @@ class Broker:
         account.waiting_count += 1
         account.put(order)
         self._waiting.add(order)
-        self._flow.event(Execution.NEW, order)
+        self._flow.event(Execution.NEW, account.order(order.order_id) or order)
 
     def _find(self, account: int, order_id: int, client_order_id: str) -> OrderState | None:
         own = self._accounts[account]
@@ -361,11 +398,13 @@ class Broker:
             return self._refused(request, refusal)
         return Reply(request.request_id, request.account, orders=(order,))
 
-    def _cancel(self, request: CancelOrder) -> tuple[Refusal, OrderState | None]:
+    def _cancel(self, request: CancelOrder, max_executed_lots: int = -1) -> tuple[Refusal, OrderState | None]:
         order = self._find(request.account, request.order_id, request.client_order_id)
         if order is None:
             return Refusal.UNKNOWN_ORDER, None
         if request.only_status and request.only_status != f"ONLY_{order.status}":
+            return Refusal.RESTRICTED, None
+        if 0 <= max_executed_lots < order.chain_lots + order.executed_lots:
             return Refusal.RESTRICTED, None
         return Refusal.NONE, self._end(order, request.new_client_order_id)
 
@@ -387,11 +426,15 @@ class Broker:
         return Reply(request.request_id, request.account, refusal, orders=tuple(ended))
 
     def _cancel_replace(self, request: CancelReplace) -> Reply:
-        why_not, ended = self._cancel(request.cancel)
+        why_not, ended = self._cancel(request.cancel, request.max_executed_lots)
         answer = Reply(request.request_id, request.account, cancel_refusal=why_not, was_cancelled=ended)
         if why_not and not request.allow_failure:
             return answer._replace(refusal=Refusal.CANCEL_FAILED)
-        refusal, detail, order = self._place(request.account, request.order)
+        self._react()  # the rest of its list goes with it, and with that what it has locked
+        executed_lots = 0
+        if ended is not None and request.counts_executed:
+            executed_lots = ended.chain_lots + ended.executed_lots
+        refusal, detail, order = self._place(request.account, request.order, executed_lots)
         if order is None:
             both = Refusal.CANCEL_FAILED if why_not else Refusal.REPLACE_PARTLY
             return answer._replace(refusal=both, detail=detail, order_refusal=refusal)
@@ -406,25 +449,24 @@ class Broker:
         order = self._find(request.account, request.order_id, request.client_order_id)
         if order is None:
             return self._refused(request, Refusal.UNKNOWN_ORDER)
-        if not order.executed_lots < request.new_qty_lots < order.qty_lots:
+        lots = request.new_qty_lots - order.chain_lots * request.counts_executed
+        if not order.executed_lots + order.prevented_lots < lots < order.qty_lots:
             return self._refused(request, Refusal.AMEND_NOT_LESS)
-        is_whole = (
-            order.iceberg_lots == 0 and not order.type.waits and order.status != OrderStatus.PENDING_NEW
-        )
-        if not is_whole:
-            return self._refused(request, Refusal.REJECTED, "only a plain resting order keeps its place")
-        amended = self._flow.amend(order, request.new_qty_lots, request.new_client_order_id)
+        name = request.new_client_order_id
+        own = self._accounts[request.account].by_client_id(name)
+        if own is not None and own.status.is_open and own.order_id != order.order_id:
+            return self._refused(request, Refusal.DUPLICATE_ORDER)
+        amended = self._flow.amend(order, lots, request.new_client_order_id)
+        self._waiting.change(amended)
         return Reply(request.request_id, request.account, orders=(amended,))
 
     # -- lists -----------------------------------------------------------------------------------------
 
     def _place_list(self, request: PlaceList) -> Reply:
         account = self._accounts[request.account]
+        begins = _beginning(request)
         refusal = check_list(request.kind, request.orders, self._reference_ticks())
-        for terms in request.orders:
-            refusal = refusal or self._against(account, terms)
-        if len({terms.client_order_id for terms in request.orders}) < len(request.orders):
-            refusal = refusal or Refusal.DUPLICATE_ORDER
+        refusal = refusal or self._against(account, begins, request.orders[len(begins) :])
         first_id = self._last_order_id + 1
         state = ListState(
             list_id=self._last_list_id + 1,
@@ -435,21 +477,24 @@ class Broker:
             status="EXECUTING",
             time_ns=self._exchange.kernel.now_ns,
         )
-        refusal = refusal or self._against_cost(account, request)
+        orders = [self._new_order(account.number, terms, terms.qty_lots) for terms in begins]
+        refusal = refusal or self._against_cost(account, orders)
+        if not refusal and any(map(self._flow.would_take, begins)):
+            refusal = Refusal.WOULD_TAKE
         if refusal:
             return self._refused(request, refusal)
         return self._begin_list(request, state)
 
-    def _against_cost(self, account: BotAccount, request: PlaceList) -> Refusal:
-        begins = request.orders if request.kind == ListKind.OCO else request.orders[:1]
-        costs = [account.lock_of(self._new_order(account.number, terms, terms.qty_lots)) for terms in begins]
+    def _against_cost(self, account: BotAccount, orders: list[OrderState]) -> Refusal:
+        """Of orders of which one trades."""
+        costs = [account.lock_of(_replace(order, status=OrderStatus.NEW)) for order in orders]
         return account.lacks(max(base for base, _ in costs), max(quote for _, quote in costs))
 
     def _begin_list(self, request: PlaceList, state: ListState) -> Reply:
         account = self._accounts[request.account]
         account.put_list(state)
         self._last_list_id = state.list_id
-        begins = len(request.orders) if request.kind == ListKind.OCO else 1
+        begins = len(_beginning(request))
         orders = []
         for place, terms in enumerate(request.orders):
             order = _replace(self._new_order(account.number, terms, terms.qty_lots), list_id=state.list_id)
@@ -474,20 +519,14 @@ class Broker:
 
     def _start_order(self, order: OrderState) -> None:
         """An order of a list begins: it waits for its price, or enters the book."""
-        account = self._accounts[order.account]
         order = _replace(order, status=OrderStatus.NEW)
-        account.put(order)
-        last = self._exchange.last_price_ticks
-        if order.type.waits and not (
-            order.stop_price_ticks
-            and not order.trailing_bips
-            and last is not None
-            and is_reached(order, last)
-        ):
+        self._accounts[order.account].put(order)
+        if order.type.waits and not self._is_reached(order):
             self._wait(order)
             return
-        if self._flow.enter(order, announce=True).refusal:
-            self._flow.cancel(order, expire=True)
+        if order.type.waits:
+            self._follow(order, triggered=True)
+        self._work(order)
 
     def _cancel_list(self, request: CancelList) -> Reply:
         account = self._accounts[request.account]
@@ -550,7 +589,7 @@ class Broker:
             self._flow.cancel(order, expire=True)
 
     def _against_market_cost(self, account: BotAccount, order: OrderState) -> Refusal:
-        cost = self._flow.market_cost(account, order.side, order.remaining_lots)
+        cost = self._flow.market_cost(account, order, order.remaining_lots)
         locked = account.lock_of(order)[1]
         return account.lacks(0, max(0, cost - locked))
 
@@ -561,16 +600,32 @@ class Broker:
         if state is None:
             return
         after = consequence(state, order, triggered=triggered)
-        for number in after.start:
-            if (pending := account.order(number)) and pending.status == OrderStatus.PENDING_NEW:
-                if account.lacks(*account.lock_of(_replace(pending, status=OrderStatus.NEW))):
-                    self._flow.cancel(pending, expire=True)
-                else:
-                    self._start_order(pending)
+        self._start_pending(account, after.start)
         for number in (*after.expire, *after.cancel):
             if (other := account.order(number)) and other.status.is_open:
-                self._end(other, order.cancel_id, expire=number in after.expire)
+                expire = number in after.expire
+                if not (expire and was_ended_for(order, other)):
+                    self._end(other, order.cancel_id, expire=expire)
         self._finish_list(account, state)
+
+    def _start_pending(self, account: BotAccount, numbers: tuple[int, ...]) -> None:
+        """Pending orders of which one trades begin, if their owner can pay; when the first has traded or
+        ended at once, the list's rules end the other."""
+        known = (account.order(number) for number in numbers)
+        orders = [one for one in known if one is not None and one.status == OrderStatus.PENDING_NEW]
+        if not orders:
+            return
+        if self._against_cost(account, orders):
+            self._flow.cancel(orders[0], expire=True)
+            return
+        for number in (order.order_id for order in orders):
+            pending = account.order(number)
+            if pending is None or pending.status != OrderStatus.PENDING_NEW:
+                return
+            self._start_order(pending)
+            begun = account.order(number)
+            if begun is None or begun.executed_lots or not begun.status.is_open:
+                return
 
     def _finish_list(self, account: BotAccount, state: ListState) -> None:
         orders = [account.order(number) for number in state.order_ids]
@@ -601,7 +656,11 @@ class Broker:
             account.restore(kept)
         self._flow.restore(state["flow"])
         self._arrivals, self._last_order_id, self._last_list_id = state["counts"]
-        self._under_way = {number: decode_request(bytes.fromhex(data)) for number, data in state["under_way"]}
+        self._under_way = {}
+        for number, data in state["under_way"]:
+            request = decode_request(bytes.fromhex(data))
+            assert not isinstance(request, Asked | Limited), "notes are not under way"
+            self._under_way[number] = request
         waiting: list[tuple[OrderState, int | None]] = []
         for order_id, number, extreme in state["waiting"]:
             order = self._accounts[number].order(order_id)
@@ -609,3 +668,8 @@ class Broker:
             waiting.append((order, extreme))
         self._waiting.restore(waiting)
         self.boundary.restore(state["boundary"])
+
+
+def _beginning(request: PlaceList) -> tuple[OrderTerms, ...]:
+    """The orders of a list that begin with it."""
+    return request.orders if request.kind == ListKind.OCO else request.orders[:1]

@@ -10,7 +10,7 @@ follow once at the end (`flush`). Orders that changed wait in `changed`, for lis
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from typing import NamedTuple
 
 import msgspec.structs
@@ -30,7 +30,7 @@ from engine.broker.terms import (
     OrderType,
     Refusal,
 )
-from engine.core.types import Side, TimeInForce
+from engine.core.types import SelfTrade, Side, TimeInForce
 from engine.market.exchange import Exchange
 from engine.market.ledger import MICRO
 from engine.market.orders import ExecutionReport, Reason, ReportKind
@@ -84,15 +84,18 @@ class OrderFlow:
             side=order.side,
             price_ticks=price_ticks,
             qty_lots=shown,
-            time_in_force=_time_in_force(order),
+            # The next part of an iceberg may meet what is left of the order that took the part before.
+            time_in_force=_time_in_force(order) if announce else TimeInForce.GTC,
             self_trade=order.self_trade,
         )
         refused = self._take_refusal(market_id)
         if refused is not None and refused != Reason.FOK_UNFILLABLE:
             why = Refusal.WOULD_TAKE if refused == Reason.POST_ONLY_WOULD_TRADE else Refusal.GATE
             return Entered(why, str(refused))
-        now_ns = exchange.kernel.now_ns
-        order = _replace(order, working_ns=now_ns, updated_ns=now_ns, market_id=market_id)
+        order = _replace(order, market_id=market_id)
+        if announce:
+            now_ns = exchange.kernel.now_ns
+            order = _replace(order, working_ns=now_ns, updated_ns=now_ns)
         account.put(order)
         self._by_market_id[market_id] = (order.account, order.order_id)
         self._shown[market_id] = shown
@@ -102,6 +105,14 @@ class OrderFlow:
             self._end(order, OrderStatus.EXPIRED, Execution.EXPIRED)
         self.settle()
         return Entered(Refusal.NONE)
+
+    def would_take(self, order: OrderTerms) -> bool:
+        """Whether an order that may only rest would trade at once."""
+        exchange = self._exchange
+        best = exchange.best_ask if order.side == Side.BID else exchange.best_bid
+        if order.type != OrderType.LIMIT_MAKER or best is None:
+            return False
+        return order.price_ticks >= best if order.side == Side.BID else order.price_ticks <= best
 
     def refill(self, order: OrderState) -> None:
         """Shows the next part of an iceberg, at the back of the queue."""
@@ -125,9 +136,11 @@ class OrderFlow:
         return self._end(_replace(current, cancel_id=cancel_id), status, execution)
 
     def amend(self, order: OrderState, qty_lots: int, cancel_id: str) -> OrderState:
-        """Takes quantity out of a resting order, which keeps its place. Returns its new state."""
-        removed = order.qty_lots - qty_lots
-        if order.market_id in self._by_market_id:
+        """Takes quantity out of an open order: in the book it keeps its place, and of an iceberg what does
+        not show goes first. Returns its new state."""
+        left = qty_lots - order.executed_lots - order.prevented_lots
+        removed = self._shown.get(order.market_id, 0) - left
+        if removed > 0:
             self._exchange.cancel_now(account=order.account, order_id=order.market_id, qty_lots=removed)
             self._drop_cancel_report(order.market_id)
             self._shown[order.market_id] -= removed
@@ -293,38 +306,56 @@ class OrderFlow:
         """(refusal, lots) of an order that enters the book now: a market order's cost is what the book
         would take for it, and its quantity what its money buys."""
         lots = order.qty_lots
-        if order.type != OrderType.MARKET:
-            if order.side == Side.ASK:
-                return account.lacks(lots, 0), lots
-            return account.lacks(0, cost_micro(order.price_ticks, lots, max(account.fees))), lots
         if order.quote_micro:
-            budget = order.quote_micro
-            lots, _ = self._walk(order.side, order.quote_micro, None, account.fees.taker_ppm)
-            if order.side == Side.BID and (refusal := account.lacks(0, budget)):
-                return refusal, lots
-            return account.lacks(lots if order.side == Side.ASK else 0, 0), lots
+            lots, _ = self._walk(account, order, order.quote_micro, None)
+            if order.side == Side.BID:
+                return account.lacks(0, order.quote_micro), lots
         if order.side == Side.ASK:
             return account.lacks(lots, 0), lots
-        return account.lacks(0, self.market_cost(account, order.side, lots)), lots
+        if order.type == OrderType.MARKET:
+            return account.lacks(0, self.market_cost(account, order, lots)), lots
+        return account.lacks(0, cost_micro(order.price_ticks, lots, max(account.fees))), lots
 
-    def market_cost(self, account: BotAccount, side: int, lots: int) -> int:
-        """What taking so many lots would move now, with the fee of a buy, in micro."""
-        return self._walk(side, None, lots, account.fees.taker_ppm)[1]
+    def market_cost(self, account: BotAccount, order: OrderTerms | OrderState, lots: int) -> int:
+        """Most that taking so many lots can move now, with the fee of a buy, in micro."""
+        return self._walk(account, order, None, lots)[1]
 
-    def _walk(self, side: int, budget_micro: int | None, lots: int | None, fee_ppm: int) -> tuple[int, int]:
-        """(lots, cost in micro) of taking the other side: as many lots as asked for, or as the money buys."""
-        unit = MICRO + (max(0, fee_ppm) if side == Side.BID else 0)
+    def _walk(
+        self,
+        account: BotAccount,
+        order: OrderTerms | OrderState,
+        budget_micro: int | None,
+        lots: int | None,
+    ) -> tuple[int, int]:
+        """(lots, cost in micro) of taking the other side: as many lots as asked for, or as the money buys.
+
+        What the account has there itself is not taken, unless it may trade with itself: the order goes on to
+        dearer levels, or ends there.
+        """
+        unit = MICRO + (max(0, account.fees.taker_ppm) if order.side == Side.BID else 0)
+        own: Counter[int] = Counter()
+        if order.self_trade != SelfTrade.ALLOW:
+            own = self._own_lots(account, 1 - order.side)
         taken = spent = 0
-        prices, totals = self._exchange.book.level_arrays(1 - side)
+        prices, totals = self._exchange.book.level_arrays(1 - order.side)
         for price_ticks, total in zip(prices.tolist(), totals.tolist(), strict=True):
-            part = total if lots is None else min(total, lots - taken)
+            there = total - own[price_ticks]
+            part = there if lots is None else min(there, lots - taken)
             if budget_micro is not None:
                 part = min(part, (budget_micro - spent) // (price_ticks * unit))
             taken += part
             spent += part * price_ticks * unit
-            if part < total:
+            if part < there:
                 break
         return taken, spent
+
+    def _own_lots(self, account: BotAccount, side: int) -> Counter[int]:
+        """What the account shows on a side of the book, by price."""
+        lots: Counter[int] = Counter()
+        for order in self._exchange.open_orders(account.number).values():
+            if order.side == side:
+                lots[order.price_ticks] += order.remaining_lots
+        return lots
 
     # -- state -----------------------------------------------------------------------------------------
 

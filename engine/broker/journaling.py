@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 
-from engine.broker.terms import BrokerRequest, decode_request, encode_request
+from engine.broker.terms import BrokerNote, BrokerRequest, decode_request, encode_request
 from engine.core.errors import UsageError
 from engine.core.types import Command, CommandKind
 
@@ -21,8 +21,8 @@ MAX_REQUEST_BYTES = 4_096
 """Longest encoded request."""
 
 
-def request_commands(request: BrokerRequest) -> list[Command]:
-    """The commands that stand for a request, in order. Raises UsageError when it is too long."""
+def request_commands(request: BrokerRequest | BrokerNote) -> list[Command]:
+    """The commands that stand for a request or note, in order. Raises UsageError when it is too long."""
     data = encode_request(request)
     if len(data) > MAX_REQUEST_BYTES:
         raise UsageError(f"a request of {len(data)} bytes: at most {MAX_REQUEST_BYTES} fit the journal")
@@ -44,8 +44,8 @@ class RequestText:
         self.waiting = b""
         """Pieces of a request whose end has not come yet."""
 
-    def take(self, command: Command) -> BrokerRequest | None:
-        """The request that this command ends, if it ends one. Raises UsageError when it is none."""
+    def take(self, command: Command) -> BrokerRequest | BrokerNote | None:
+        """The request or note that this command ends, if it ends one. Raises UsageError when it is none."""
         piece = _FIELDS.pack(command.order_id, command.price_ticks, command.qty_lots, command.a, command.b)
         if not 0 < command.flags <= PIECE_BYTES:
             raise UsageError(f"a piece of {command.flags} bytes: 1 to {PIECE_BYTES} fit one command")

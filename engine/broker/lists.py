@@ -15,7 +15,7 @@ from engine.broker.terms import ListKind, ListState, OrderState, OrderStatus, Or
 from engine.broker.waiting import is_reached
 from engine.core.types import Side
 
-__all__ = ["Consequence", "check_list", "consequence"]
+__all__ = ["Consequence", "check_list", "consequence", "was_ended_for"]
 
 
 class Consequence(NamedTuple):
@@ -32,6 +32,8 @@ class Consequence(NamedTuple):
 def check_list(kind: ListKind, orders: tuple[OrderTerms, ...], last_ticks: int | None) -> Refusal:
     """Whether these orders can make such a list."""
     if len(orders) != (3 if kind == ListKind.OTOCO else 2):
+        return Refusal.LIST_SHAPE
+    if any(order.quote_micro for order in orders):
         return Refusal.LIST_SHAPE
     if kind != ListKind.OCO:
         working = orders[0]
@@ -81,3 +83,9 @@ def consequence(state: ListState, order: OrderState, *, triggered: bool = False)
     if order.executed_lots or triggered or not order.status.is_open:
         return Consequence(expire=siblings)
     return Consequence()
+
+
+def was_ended_for(order: OrderState, other: OrderState) -> bool:
+    """Whether the list ended `order` because `other` traded or was triggered: that one goes on."""
+    has_moved = other.executed_lots > 0 or (other.type.waits and other.working_ns >= 0)
+    return has_moved and not order.executed_lots and not order.status.is_open

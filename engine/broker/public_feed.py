@@ -43,8 +43,9 @@ class PublicFeed(Generic[_Update]):
     def __init__(self, boundary: PublicSource) -> None:
         self.boundary = boundary
         self._held: deque[_Update] = deque(maxlen=HELD_LIMIT)
-        self._swapped: _Update | None = None
-        """Waits for its successor."""
+        self._swapped: dict[type[_Update], _Update] = {}
+        """By kind: the one that waits for its successor of the same kind. Of different kinds clients hear in
+        different streams, where an exchange of places would not be seen."""
         self._counts = {"dropped": 0, "repeated": 0, "swapped": 0, "lost": 0}
 
     def __call__(self, updates: Sequence[_Update]) -> Sequence[_Update]:
@@ -73,14 +74,14 @@ class PublicFeed(Generic[_Update]):
         if fate == PublicFate.DROP:
             self._counts["dropped"] += 1
             return
-        if fate == PublicFate.SWAP and self._swapped is None:
+        kind = type(update)
+        if fate == PublicFate.SWAP and kind not in self._swapped:
             self._counts["swapped"] += 1
-            self._swapped = update
+            self._swapped[kind] = update
             return
         told.append(update)
         if fate == PublicFate.REPEAT:
             self._counts["repeated"] += 1
             told.append(update)
-        if self._swapped is not None:
-            told.append(self._swapped)
-            self._swapped = None
+        if (swapped := self._swapped.pop(kind, None)) is not None:
+            told.append(swapped)

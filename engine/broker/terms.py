@@ -16,8 +16,10 @@ import msgspec
 
 __all__ = [
     "AmendOrder",
+    "Asked",
     "BalanceEvent",
     "Balances",
+    "BrokerNote",
     "BrokerRequest",
     "CancelAllOrders",
     "CancelList",
@@ -25,6 +27,7 @@ __all__ = [
     "CancelReplace",
     "Execution",
     "Fill",
+    "Limited",
     "ListEvent",
     "ListKind",
     "ListState",
@@ -144,9 +147,10 @@ class Refusal(StrEnum):
     GATE = "risk_gate"
     """The risk gate said no; `Reply.detail` holds its reason."""
     AMEND_NOT_LESS = "amend_not_less"
-    """An amendment must leave less than the order has, and more than it has traded."""
+    """An amendment must leave less than the order has, and more than it has traded or lost to self-trade
+    prevention."""
     RESTRICTED = "restricted"
-    """cancelRestrictions: the order's status is another one."""
+    """The order's status is another one than the cancel is for, or it has executed more."""
     CANCEL_FAILED = "cancel_failed"
     """Cancel-replace: the cancel failed, so nothing new was sent."""
     REPLACE_PARTLY = "replace_partly"
@@ -168,7 +172,7 @@ class Refusal(StrEnum):
     """A refusal without a good reason."""
 
 
-class OrderTerms(msgspec.Struct, frozen=True, array_like=True):
+class OrderTerms(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An order as its owner wants it."""
 
     client_order_id: str
@@ -204,7 +208,7 @@ class OpenAccount(msgspec.Struct, frozen=True, array_like=True, tag=1):
     taker_ppm: int | None = None
 
 
-class PlaceOrder(msgspec.Struct, frozen=True, array_like=True, tag=2):
+class PlaceOrder(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
     """Answered by a Reply with the order."""
 
     account: int
@@ -212,7 +216,7 @@ class PlaceOrder(msgspec.Struct, frozen=True, array_like=True, tag=2):
     order: OrderTerms
 
 
-class CancelOrder(msgspec.Struct, frozen=True, array_like=True, tag=3):
+class CancelOrder(msgspec.Struct, frozen=True, array_like=True, tag=3, gc=False):
     """Cancels one open order, by order_id or, when that is 0, by its client order id."""
 
     account: int
@@ -241,10 +245,15 @@ class CancelReplace(msgspec.Struct, frozen=True, array_like=True, tag=5):
     order: OrderTerms
     allow_failure: bool
     """Send the new one even when the cancel fails."""
+    counts_executed: bool = False
+    """The new quantity counts what the cancelled order and those that it replaced so have executed by then:
+    only the rest is sent."""
+    max_executed_lots: int = -1
+    """Cancel only while that is at most this (else RESTRICTED, and nothing is done); -1: whatever it is."""
 
 
 class AmendOrder(msgspec.Struct, frozen=True, array_like=True, tag=6):
-    """Less quantity for a resting order, which keeps its place."""
+    """Less quantity for an open order, which keeps its place."""
 
     account: int
     request_id: int
@@ -253,6 +262,8 @@ class AmendOrder(msgspec.Struct, frozen=True, array_like=True, tag=6):
     new_client_order_id: str = ""
     new_qty_lots: int = 0
     """Total, as in the order's own quantity."""
+    counts_executed: bool = False
+    """The total counts what the orders that it replaced have executed (CancelReplace.counts_executed)."""
 
 
 class PlaceList(msgspec.Struct, frozen=True, array_like=True, tag=7):
@@ -286,22 +297,44 @@ BrokerRequest = (
     | CancelList
 )
 
+
+class Asked(msgspec.Struct, frozen=True, array_like=True, tag=9):
+    """A note: the bot has asked how these orders stand, and was told. Changes nothing, has no answer."""
+
+    account: int
+    order_ids: tuple[int, ...] = ()
+    """() = which of its orders are open."""
+
+
+class Limited(msgspec.Struct, frozen=True, array_like=True, tag=10):
+    """A note: a gateway has refused so many requests of the bot for their rate. Changes nothing, has no
+    answer."""
+
+    account: int
+    count: int
+    wait_ms: int
+    """How long it was told to wait; a limit of the boundary is known anyway."""
+
+
+BrokerNote = Asked | Limited
+"""What a gateway did by itself, told to the session so that a bot's score knows of it."""
+
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(BrokerRequest)
+_DECODER = msgspec.msgpack.Decoder(BrokerRequest | BrokerNote)
 
 
-def encode_request(request: BrokerRequest) -> bytes:
-    """The request as the journal holds it."""
+def encode_request(request: BrokerRequest | BrokerNote) -> bytes:
+    """The request or note as the journal holds it."""
     return _ENCODER.encode(request)
 
 
-def decode_request(data: bytes) -> BrokerRequest:
-    """The request in these bytes. Raises ValueError (msgspec's are ValueErrors) for anything else."""
-    request: BrokerRequest = _DECODER.decode(data)
+def decode_request(data: bytes) -> BrokerRequest | BrokerNote:
+    """The request or note in these bytes. Raises ValueError (msgspec's are ValueErrors) for anything else."""
+    request: BrokerRequest | BrokerNote = _DECODER.decode(data)
     return request
 
 
-class OrderState(msgspec.Struct, frozen=True, array_like=True):
+class OrderState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An order at one time; a new object for each change."""
 
     order_id: int
@@ -339,6 +372,8 @@ class OrderState(msgspec.Struct, frozen=True, array_like=True):
     """The client order id of the request that cancelled or amended it."""
     strategy_id: int | None = None
     strategy_type: int | None = None
+    chain_lots: int = 0
+    """What the orders that it replaced have executed, where replacements count that."""
 
     @property
     def remaining_lots(self) -> int:
@@ -346,7 +381,7 @@ class OrderState(msgspec.Struct, frozen=True, array_like=True):
         return self.qty_lots - self.executed_lots - self.prevented_lots
 
 
-class Fill(msgspec.Struct, frozen=True, array_like=True):
+class Fill(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One execution of one order."""
 
     trade_id: int
@@ -362,7 +397,7 @@ class Fill(msgspec.Struct, frozen=True, array_like=True):
     list_id: int = -1
 
 
-class Balances(msgspec.Struct, frozen=True, array_like=True):
+class Balances(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What an account owns; free = total - locked."""
 
     base_lots: int

@@ -20,5 +20,6 @@ It guards against mistakes, not against malice. What it does not do:
   container daemon, say) that could act for it outside.
 - Services on this machine (a database on 127.0.0.1) are out of the bot's reach too.
 - Programs that raise their privileges (sudo) fail inside.
-- Programs with authorities of their own (Rust's webpki-roots, Java) refuse the certificate; nothing is sent.
+- Programs with authorities of their own (Rust's webpki-roots, as in the WebSockets of nautilus_trader; Java)
+  refuse the certificate, and nothing is sent. They reach the venue by http:// and ws:// under the same names.
 """

@@ -23,6 +23,8 @@ from pathlib import Path
 __all__ = ["bot_command", "cage_obstacle", "cover", "namespace_command", "raise_loopback", "renew_proc"]
 
 TOOLS = ("unshare", "mount", "setpriv")
+OLDEST_TOOLS = "2.36"
+"""The util-linux in which unshare learned to map a user by id."""
 PROBE_PATIENCE_S = 10.0
 MOUNT_PATIENCE_S = 10.0
 SWITCHES = (
@@ -36,6 +38,8 @@ SWITCHES = (
     ),
 )
 """Below /proc/sys: the switch, the value with which it refuses, what allows it."""
+_UNKNOWN_OPTION = ("unrecognized option", "invalid option", "unknown option")
+"""As util-linux says it with glibc and with musl, and BusyBox."""
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 0x1
 """linux/sockios.h, linux/if.h"""
 
@@ -97,6 +101,8 @@ def raise_loopback() -> None:
 
 def _refusal(said: str, switches: Path) -> str:
     reason = " ".join(said.split()) or "unshare gave no reason"
+    if any(sign in reason for sign in _UNKNOWN_OPTION):
+        return f"the cage needs util-linux {OLDEST_TOOLS} or newer, and these tools are older ({reason})"
     for name, refusing, remedy in SWITCHES:
         try:
             value = (switches / name).read_text().strip()

@@ -22,19 +22,16 @@ __all__ = [
 ]
 
 EXCHANGE_NAMES = (
-    "api.binance.com",
-    "api1.binance.com",
-    "api2.binance.com",
-    "api3.binance.com",
-    "api4.binance.com",
-    "api-gcp.binance.com",
-    "data-api.binance.vision",
-    "stream.binance.com",
-    "data-stream.binance.vision",
-    "ws-api.binance.com",
+    *(f"api{which}.binance.com" for which in ("", "1", "2", "3", "4", "-gcp")),
+    *("stream.binance.com", "ws-api.binance.com", "data-stream.binance.com"),
+    *("data-api.binance.vision", "data-stream.binance.vision"),
+    # Its testnets, and the exchange of the United States: the same API, for bots that are set to them.
+    *("testnet.binance.vision", "api.testnet.binance.vision", "api1.testnet.binance.vision"),
+    *("stream.testnet.binance.vision", "ws-api.testnet.binance.vision"),
+    *(f"demo-{room}.binance.com" for room in ("api", "stream", "ws-api")),
+    *(f"{room}.binance.us" for room in ("api", "stream", "ws-api")),
     # ccxt asks the two futures exchanges for their markets before it does anything on spot.
-    "fapi.binance.com",
-    "dapi.binance.com",
+    *("fapi.binance.com", "dapi.binance.com"),
 )
 """Hosts of Binance Spot that stock clients call (binance-spot-api-docs, rest-api.md and web-socket-*.md)."""
 TLS_PORTS = (443, 9443)

@@ -236,7 +236,8 @@ def _explain(statistics: dict[str, int]) -> None:
     if statistics["distrusted"]:
         print(
             f"stormdesk cage: {statistics['distrusted']} TLS handshakes broken off: the bot may bring "
-            "authorities of its own and not know the cage's (Rust webpki-roots, Java)",
+            "authorities of its own and not know the cage's (Rust webpki-roots, Java). Inside, the same "
+            "names answer without TLS too: http://api.binance.com, ws://stream.binance.com",
             file=sys.stderr,
         )
     if statistics["unreachable"] or statistics["refused"]:

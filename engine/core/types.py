@@ -228,7 +228,7 @@ class Command(NamedTuple):
     REPLACE        account order_id price_ticks qty_lots
     STORM_START    storm a=severity in millionths b=duration_ns qty_lots=storm seed
     STORM_STOP     storm (0 = all)
-    TARGET_SAMPLE  a=equity in millionths; b=packed trades; flags 1 = valid, 0 = unreachable
+    TARGET_SAMPLE  a=equity in millionths; the other fields: engine/core/target_sample.py
     TEXT, BROKER   account flags=bytes; the five 8-byte fields from order_id on hold them
     CHECKPOINT     order_id=event digest, price_ticks=book digest, qty_lots=event count, a=told digest
     """

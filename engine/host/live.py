@@ -17,18 +17,20 @@ from engine.core.identity import engine_source_hash
 from engine.core.types import Command, CommandKind, TimeInForce
 from engine.feeds.opening import Source
 from engine.frame import JumpView, RecordingView, VerdictView
-from engine.host.paced import PacedHost, verdict_view
+from engine.host.paced import PacedHost
 from engine.host.publication import Publication
 from engine.host.snapshots import SnapshotWriter
-from engine.host.target_record import TargetRecord, agent_sample, sample_of
+from engine.host.targets import Targets, verdict_view
 from engine.host.venue_port import VenuePort
 from engine.inputs import check_command, storm_command
 from engine.journal.records import RunHeader
 from engine.journal.writer import FsyncPolicy
 from engine.rebuild import header_for
 from engine.recording.recompute import new_storm_entries, take_checkpoint, take_tick
-from engine.recording.recorder import Recorder, TargetSummary
-from engine.recording.verdict import EquityRecord, Verdict
+from engine.recording.recorder import Recorder
+from engine.recording.score_file import take_score
+from engine.recording.targets import TargetSummary
+from engine.recording.verdict import Verdict
 from engine.session import Session, SessionConfig
 from engine.storms.base import ChaosKind, StormRequest
 from engine.target.contract import TargetStatus
@@ -39,7 +41,8 @@ INPUTS_LIMIT = 4_000_000
 """Inputs kept in memory for a recording that may still start (256 MB at the most)."""
 TICK_NS = NS_PER_S
 REQUEST_IDLE_S = 0.000_2
-"""How long the engine sleeps while requests of bots are under way."""
+"""How long the engine sleeps at the least while requests of bots are under way: those of that time arrive
+together."""
 LAST_POLL_NS = NS_PER_S
 """How long the end of a recording waits for the target's last word."""
 
@@ -50,7 +53,9 @@ class LiveOptions(NamedTuple):
     runs_root: Path
     speed: float | None = 1.0
     target: str = "none"
-    """One of: "none", "agent", "demo" or an URL, as written into runs."""
+    """What the verdict is about, as after --target (engine/target/spec.py); written into runs."""
+    more_targets: tuple[str, ...] = ()
+    """Further ones, watched and judged beside it."""
     storms: tuple[StormRequest, ...] = ()
     """Fired when session time reaches their start."""
     record: bool = False
@@ -63,6 +68,8 @@ class LiveOptions(NamedTuple):
     """Publish the market as ITCH here: mold://HOST:PORT, or a path that ends in .itch."""
     publish_anywhere: bool = False
     """Also to addresses beyond this machine."""
+    keep_itch: bool = False
+    """Keep the market as ITCH for who serves it (engine/venue/ouch/itch_server.py)."""
     frame_hz: float = 20.0
     on_poll_wanted: Callable[[], None] | None = None
     """Called when a fresh sample of the target is worth having."""
@@ -82,7 +89,6 @@ class SessionHost(PacedHost):
         self._last_verdict: Verdict | None = None
         self._storms_seen = 0
         self._snapshots: SnapshotWriter | None = None
-        self._equity = EquityRecord(0)
         self._scheduled = sorted(
             (storm.checked() for storm in options.storms),
             key=lambda request: (request.start_ns, request.kind),
@@ -91,20 +97,19 @@ class SessionHost(PacedHost):
         self._uncommitted: list[Command] = []
         self._end_by_ns: int | None = None
         """Wall time at which a recording that is ending waits no longer for the target."""
-        self._has_last_word = False
+        self._last_words: set[int] = set()
+        """Targets that have answered since then."""
         super().__init__(Session(config, source=source), speed=options.speed, frame_hz=options.frame_hz)
         self.session_id = f"{engine_source_hash()[:8]}-{config.seed}-{monotonic_ns():x}"
-        self.target = TargetRecord(options.target)
+        self.targets = Targets((options.target, *options.more_targets), config.scenario.thresholds)
         self.publication: Publication | None = None
+        self.feed_error: str | None = None
+        """Why there is no ITCH feed although one was to be kept."""
         self.venue = VenuePort(
-            self.session, session_id=self.session_id, frame=self.frame, put=self._ask_inputs
+            self.session, session_id=self.session_id, frame=self.frame, put=self._ask_inputs, rests=True
         )
         """The door for gateways of bots."""
-        if options.publish is not None:
-            self.publication = Publication(
-                self.session, options.publish, allow_remote=options.publish_anywhere
-            )
-            self.publication.start()
+        self._publish_market()
         if options.record:
             self._start_recording()
 
@@ -141,9 +146,9 @@ class SessionHost(PacedHost):
         """Cancel all of an account's resting orders; False when the queue is full."""
         return self._ask_input(Command(kind=CommandKind.CANCEL_ALL, account=account))
 
-    def set_target(self, status: TargetStatus) -> None:
-        """Take the outcome of a poll."""
-        self._ask(lambda: self._hear_target(status))
+    def set_target(self, status: TargetStatus, number: int = 0) -> None:
+        """Take the outcome of a poll of one of the targets."""
+        self._ask(lambda: self._hear_target(number, status))
 
     def want_polls(self, callback: Callable[[], None]) -> None:
         """Call this whenever a fresh sample of the target is worth having."""
@@ -163,7 +168,7 @@ class SessionHost(PacedHost):
             return self._last_verdict
         if self._recorder is not None:
             return self._recorder.verdict
-        return self._equity.judge(self.config.scenario.thresholds, has_target=self.options.target != "none")
+        return self.targets.judge()
 
     # -- inputs ---------------------------------------------------------------------------------------
 
@@ -172,10 +177,9 @@ class SessionHost(PacedHost):
         return self._ask(lambda: self._input(command))
 
     def _ask_inputs(self, commands: list[Command]) -> bool:
-        """The same for commands that belong together."""
-        for command in commands:
-            check_command(command)
-        return self._ask(lambda: self._uncommitted.extend(commands))
+        """The same for the pieces of a broker request, which are fit for the journal as they are made. They
+        are too many to draw a frame after each."""
+        return self._ask(lambda: self._uncommitted.extend(commands), shows=False)
 
     def _input(self, command: Command) -> None:
         """Queue an input for this turn; it is stamped, journaled and accepted together with its peers."""
@@ -186,7 +190,8 @@ class SessionHost(PacedHost):
             self._flush_inputs()
         elif self._recorder is not None:
             self._recorder.commit()  # a group's fsync may be waiting for its time
-        if self._end_by_ns is not None and (self._has_last_word or monotonic_ns() >= self._end_by_ns):
+        has_last_words = self._last_words.issuperset(self.targets.asked)
+        if self._end_by_ns is not None and (has_last_words or monotonic_ns() >= self._end_by_ns):
             self._end_recording()
 
     def _flush_inputs(self) -> None:
@@ -196,9 +201,9 @@ class SessionHost(PacedHost):
         if len(self._inputs) + len(waiting) > INPUTS_LIMIT:
             self._notice = f"refused: this session has taken its {INPUTS_LIMIT} inputs; start a new one"
             return
-        first = self.session.input_count + 1
+        now_ns, first = self.session.now_ns, self.session.input_count + 1
         stamped = [
-            self.session.stamp(command)._replace(sequence=first + offset)
+            command._replace(time_ns=now_ns, sequence=first + offset)
             for offset, command in enumerate(waiting)
         ]
         self._inputs += stamped
@@ -208,8 +213,7 @@ class SessionHost(PacedHost):
         self._commit()
         for one in stamped:
             if one.kind == CommandKind.TARGET_SAMPLE:
-                self._equity.observe(one)
-                self.target.take(one)
+                self.targets.take(self.session, one)
             self.session.accept(one)
 
     def _commit(self) -> None:
@@ -226,17 +230,31 @@ class SessionHost(PacedHost):
         self._input(Command(kind=CommandKind.STORM_STOP, storm=0 if kind is None else kind))
         self._on_poll_wanted()
 
-    def _hear_target(self, status: TargetStatus) -> None:
-        before = self.target.last_signal
-        self.target.hear(status)
-        signal = self.target.last_signal
+    def _hear_target(self, number: int, status: TargetStatus) -> None:
+        if number >= len(self.targets.records):
+            return
+        target = self.targets.records[number]
+        before = target.last_signal
+        target.hear(status)
+        signal = target.last_signal
         if self._recorder is not None and signal is not None and signal != before:
-            self._recorder.on_event("target_signal", self.session.now_ns, {"signal": signal})
+            which = {} if number == 0 else {"target": target.spec.text}
+            self._recorder.on_event("target_signal", self.session.now_ns, {"signal": signal, **which})
         if status.status != "starting":
-            self._input(sample_of(status))
-            self._has_last_word = True
+            # The ledger's word at the same instant, so that the two can be held against each other.
+            true = self.targets.ledger_sample(self.session, number)
+            if true is not None:
+                self._input(true)
+            self._input(self.targets.answer_sample(self.session, number, status))
+            self._last_words.add(number)
         if self._recorder is not None and status.sample is not None:
-            self._recorder.describe_target(self._target_summary())
+            self._recorder.describe_target(self._target_summary(number), number)
+
+    def _ask_ledger(self) -> None:
+        """Journal what the ledger says of the targets that trade here."""
+        if self.targets.have_accounts:
+            self._uncommitted += self.targets.ledger_samples(self.session)
+            self._flush_inputs()
 
     # -- time -----------------------------------------------------------------------------------------
 
@@ -248,9 +266,25 @@ class SessionHost(PacedHost):
             "market_data": self.venue.market_data.statistics(),
         }
 
+    def turn(self) -> None:
+        """The venue's readers see where a session stands, too."""
+        super().turn()
+        self.venue.look()
+
+    def _idle(self) -> None:
+        """While requests are under way, what comes meanwhile is taken together: a turn has its price."""
+        if self.session.broker.is_busy and not self._paused:
+            self._stopping.wait(self._idle_s())
+        else:
+            super()._idle()
+
     def _idle_s(self) -> float:
-        """A request that is under way arrives within a fraction of a millisecond."""
-        return REQUEST_IDLE_S if self.session.broker.is_busy else super()._idle_s()
+        """Until the next request that is under way arrives."""
+        due_ns = self.session.broker.next_arrival_ns
+        if due_ns is None or self._speed is None or self._paused:
+            return super()._idle_s()
+        left_s = (due_ns - self.session.now_ns) / (NS_PER_S * self._speed)
+        return min(max(REQUEST_IDLE_S, left_s), super()._idle_s())
 
     def run_to_end(self, *, progress: Callable[[int, int], None] | None = None) -> None:
         """Run in the caller's thread until options.until_ns, or the end of the source (headless)."""
@@ -269,10 +303,11 @@ class SessionHost(PacedHost):
         self._publish()
 
     def await_target(self, timeout_s: float) -> None:
-        """Let session time stand until the target has answered once, or cannot, or timeout_s has passed:
-        a run that begins without it has no start equity."""
+        """Let session time stand until each target that is asked has answered once, or cannot, or timeout_s
+        has passed: a run that begins without it has no start equity."""
         give_up_ns = monotonic_ns() + int(timeout_s * NS_PER_S)
-        while monotonic_ns() < give_up_ns and self.target.status not in ("ok", "none", "unreachable"):
+        asked = [self.targets.records[number] for number in self.targets.asked]
+        while monotonic_ns() < give_up_ns and any(one.status not in ("ok", "unreachable") for one in asked):
             self._take_requests()
             self._stopping.wait(0.005)
         self._take_requests()
@@ -308,16 +343,33 @@ class SessionHost(PacedHost):
         self._flush_inputs()
 
     def _tick(self) -> None:
-        if self.options.target == "agent":
-            self.target.status = "ok"
-            self.target.currency = self.session.exchange.instrument.currency
-            self._input(agent_sample(self.session))
-            self._flush_inputs()
+        self._ask_ledger()
         if self._recorder is not None and self._recorder.active:
             kernel = self._stages["kernel"].percentiles()
             self._recorder.on_tick(
                 *take_tick(self.session, lat_p50_ns=kernel.p50_ns, lat_p99_ns=kernel.p99_ns)
             )
+
+    def _publish_market(self) -> None:
+        options, feed = self.options, None
+        if options.keep_itch:
+            from engine.venue.ouch.itch_server import RetainedFeed  # a tenth of a second that few need
+
+            feed = RetainedFeed()
+        if options.publish is None and feed is None:
+            return
+        try:
+            publication = Publication(
+                self.session, options.publish, allow_remote=options.publish_anywhere, feed=feed
+            )
+        except UsageError as error:
+            if options.publish is not None:
+                raise
+            self.feed_error = self._notice = f"no ITCH feed: {error}"  # the market goes on without it
+            return
+        self.publication = publication
+        self.venue.itch_log = None if feed is None else feed.log
+        publication.start()
 
     def _look_at_publication(self) -> None:
         """Publishing that has ended by itself is told."""
@@ -351,20 +403,21 @@ class SessionHost(PacedHost):
         if self._recorder is not None and self._recorder.active:
             raise UsageError(f"run {self._recorder.run_id} is being recorded already")
         self._flush_inputs()
+        self._ask_ledger()
         self._end_by_ns = None
         self.session.alerts.clear("recording")
         self._recorder = Recorder.start(
             self.options.runs_root,
             self._header(),
             self._inputs,
-            target=self._target_summary(),
+            targets=[self._target_summary(number) for number in range(len(self.targets.records))],
             fsync=self.options.fsync,
             on_failure=self._tell_of_failure,
         )
         self._storms_seen = new_storm_entries(self.session.storms, 0)[1]
         self.session.broker.boundary.on_line = self._recorder.on_told
         self._last_verdict = None
-        self.target.rebase()
+        self.targets.rebase()
         if self._recorder.error is None:
             self._snapshots = SnapshotWriter(self._recorder.snapshots_path)
             self._input(Command(kind=CommandKind.RECORD_START))
@@ -388,22 +441,24 @@ class SessionHost(PacedHost):
         recorder = self._recorder
         if recorder is None or not recorder.active:
             raise UsageError("nothing is being recorded: r starts a recording")
-        if self.options.target in ("none", "agent"):
+        if not self.targets.asked:
             self._end_recording()
         elif self._end_by_ns is None:
             self._end_by_ns = monotonic_ns() + LAST_POLL_NS
-            self._has_last_word = False
+            self._last_words.clear()
             self._on_poll_wanted()
 
     def _end_recording(self) -> None:
         recorder = self._recorder
         assert recorder is not None
         self._end_by_ns = None
+        self._ask_ledger()
         self._input(Command(kind=CommandKind.RECORD_STOP))
         self._flush_inputs()
         self._record_storms()
-        recorder.describe_target(self._target_summary())
-        self._last_verdict = recorder.finish(take_checkpoint(self.session))
+        for number in range(len(self.targets.records)):
+            recorder.describe_target(self._target_summary(number), number)
+        self._last_verdict = recorder.finish(take_checkpoint(self.session), take_score(self.session))
         self.session.broker.boundary.on_line = None
         if self._snapshots is not None:
             self._snapshots.close()
@@ -411,6 +466,8 @@ class SessionHost(PacedHost):
 
     def _record_storms(self) -> None:
         entries, self._storms_seen = new_storm_entries(self.session.storms, self._storms_seen)
+        if entries:
+            self._ask_ledger()  # what the storm has cost stands in its row
         if self._recorder is not None and self._recorder.active:
             for entry in entries:
                 self._recorder.on_storm(entry)
@@ -420,14 +477,16 @@ class SessionHost(PacedHost):
         return header_for(
             self.config,
             target=self.options.target,
+            targets=self.targets.names,
             record_from_ns=self.session.now_ns,
             source_sha256=None if source is None else source.sha256,
         )
 
-    def _target_summary(self) -> TargetSummary:
-        view = self.target.view(self.session)
+    def _target_summary(self, number: int) -> TargetSummary:
+        target = self.targets.records[number]
+        view = target.view(self.session)
         return TargetSummary(
-            bot=view.bot if view.bot is not None or self.options.target != "agent" else "demo (in process)",
+            bot=view.bot if view.bot is not None or target.spec.kind != "agent" else "demo (in process)",
             currency=view.currency,
             total_trades=view.total_trades,
             wins=view.wins,
@@ -450,9 +509,7 @@ class SessionHost(PacedHost):
     def _verdict_view(self) -> VerdictView:
         if self._recorder is not None and self._recorder.active:
             return verdict_view(self._recorder.verdict)
-        return verdict_view(
-            self._equity.judge(self.config.scenario.thresholds, has_target=self.options.target != "none")
-        )
+        return verdict_view(self.targets.judge())
 
     def _last_verdict_view(self) -> VerdictView | None:
         return None if self._last_verdict is None else verdict_view(self._last_verdict)

@@ -17,6 +17,7 @@ from itertools import islice
 from engine.api.meeting import Answer, ClientLost, Meeting
 from engine.api.messages import encode, ladder_json, report_json
 from engine.core.errors import UsageError
+from engine.core.target_sample import SampleFlag
 from engine.core.types import Account, Command, CommandKind, Side
 from engine.feeds.opening import Source
 from engine.host.live import LiveOptions, SessionHost
@@ -59,7 +60,7 @@ class LockstepHost(SessionHost):
     ) -> None:
         """`interval_ns`: session time between decision points. Raises UsageError."""
         if interval_ns < SHORTEST_INTERVAL_NS:
-            raise UsageError(f"lockstep interval {interval_ns} ns is too short: use 1us or more")
+            raise UsageError(f"lockstep interval {interval_ns} ns is too short: use 0.001ms or more")
         if options.target not in ("none", "agent"):
             raise UsageError(
                 f"target {options.target!r} in lockstep: a polled target answers at wall times, so two runs "
@@ -67,12 +68,12 @@ class LockstepHost(SessionHost):
             )
         if config.target_agent:
             raise UsageError("in lockstep the client trades the target's account: leave its agent out")
+        self.broken: str | None = None
+        """Why the run ended before its time: what happened to the client."""
         frame_hz = min(options.frame_hz, FRAME_HZ)
         super().__init__(config, options._replace(speed=None, frame_hz=frame_hz), source=source)
         self.meeting = Meeting(interval_ns=interval_ns)
         """Where the client meets this session; the order API finds it here."""
-        self.broken: str | None = None
-        """Why the run ended before its time: what happened to the client."""
         self._patience_s = patience_s
         self._told = 0
         """Sequence of the last report that the client has been told."""
@@ -136,6 +137,10 @@ class LockstepHost(SessionHost):
             self._input(agent_sample(self.session))
             self._flush_inputs()
 
+    def _ask_ledger(self) -> None:
+        if self.broken is None:  # an account whose trader is lost is not judged
+            super()._ask_ledger()
+
     def _give_up(self, reason: str) -> None:
         now_ns = self.session.now_ns
         self.broken = reason
@@ -145,7 +150,7 @@ class LockstepHost(SessionHost):
         if self._recorder is not None and self._recorder.active:
             self._recorder.on_event("lockstep_broken", now_ns, {"reason": reason})
         if self.options.target == "agent":
-            self._input(Command(kind=CommandKind.TARGET_SAMPLE))
+            self._input(Command(kind=CommandKind.TARGET_SAMPLE, flags=SampleFlag.LEDGER))
             self._flush_inputs()
 
     # -- requests of others ----------------------------------------------------------------------------

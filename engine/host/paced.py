@@ -16,10 +16,17 @@ from engine.core.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from engine.core.errors import StormdeskError, StormError, UsageError
 from engine.core.queues import BoundedQueue
 from engine.core.stages import StageWindow
-from engine.frame import Frame, HostView, JumpView, RecordingView, StageView, TargetView, VerdictView
-from engine.host.target_record import TargetRecord
+from engine.frame import (
+    Frame,
+    HostView,
+    JumpView,
+    RecordingView,
+    StageView,
+    VenueView,
+    VerdictView,
+)
+from engine.host.targets import Targets
 from engine.market.orders import ExecutionReport
-from engine.recording.verdict import Verdict
 from engine.session import Session
 from engine.storms.base import ChaosKind, StormRequest, kind_of
 
@@ -55,7 +62,7 @@ class PacedHost:
         self._ended = False
         self._jump: JumpView | None = None
         self._frame_every_ns = int(NS_PER_S / frame_hz)
-        self._requests: BoundedQueue[tuple[int, Request]] = BoundedQueue("requests", REQUESTS_LIMIT)
+        self._requests: BoundedQueue[tuple[int, Request, bool]] = BoundedQueue("requests", REQUESTS_LIMIT)
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
         self._wake = threading.Event()
@@ -78,9 +85,10 @@ class PacedHost:
         self._notice: str | None = None
         self._frame_due_ns = 0
         self._frame_number = 0
-        self.target = TargetRecord("none")
+        self.targets = Targets((), session.scenario.thresholds)
         self._api_url: Callable[[], str | None] = lambda: None
         self._api_clients: Callable[[], int] = lambda: 0
+        self._venue_view: Callable[[], VenueView] = VenueView
         self._frame = self._build_frame()
 
     # -- for faces: reading --------------------------------------------------------------------------
@@ -180,9 +188,14 @@ class PacedHost:
         """Mark the present."""
         self._ask(lambda: self.session.add_marker("user", label[:40]))
 
-    def attach_api(self, url: Callable[[], str | None], clients: Callable[[], int]) -> None:
+    def attach_api(
+        self,
+        url: Callable[[], str | None],
+        clients: Callable[[], int],
+        venue: Callable[[], VenueView] = VenueView,
+    ) -> None:
         """Where bots connect, and how many do, for frames."""
-        self._api_url, self._api_clients = url, clients
+        self._api_url, self._api_clients, self._venue_view = url, clients, venue
 
     # -- running --------------------------------------------------------------------------------------
 
@@ -225,8 +238,7 @@ class PacedHost:
             while not self._stopping.is_set():
                 self.turn()
                 if self._jump is None and (self._paused or self._ended or self._speed is not None):
-                    self._wake.wait(self._idle_s())
-                    self._wake.clear()
+                    self._idle()
                 else:
                     # Yield the interpreter between slices: the screen's thread must get its turn.
                     self._stopping.wait(0.0005)
@@ -235,6 +247,11 @@ class PacedHost:
             self._note_failure(traceback.format_exc())
         finally:
             self._finish()
+
+    def _idle(self) -> None:
+        """Sleeps until there is something to do."""
+        self._wake.wait(self._idle_s())
+        self._wake.clear()
 
     def _idle_s(self) -> float:
         """How long the thread may sleep when there is nothing to do at once."""
@@ -290,19 +307,22 @@ class PacedHost:
 
     # -- requests, on the engine thread ----------------------------------------------------------------
 
-    def _ask(self, request: Request) -> bool:
-        accepted = self._requests.put((monotonic_ns(), request))
-        self._wake.set()
+    def _ask(self, request: Request, *, shows: bool = True) -> bool:
+        """Queues a request; `shows`: what it does is to be seen at once."""
+        accepted = self._requests.put((monotonic_ns(), request, shows))
+        if not self._wake.is_set():  # cheaper to ask; while it is set, the thread has not looked yet
+            self._wake.set()
         return accepted
 
     def _take_requests(self) -> None:
-        for asked_ns, request in self._requests.drain():
+        for asked_ns, request, shows in self._requests.drain():
             try:
                 request()
             except StormdeskError as error:
                 self._notice = str(error)
             self._stages["input"].add(monotonic_ns() - asked_ns)
-            self._frame_due_ns = 0
+            if shows:
+                self._frame_due_ns = 0
         self._after_requests()
 
     def _after_requests(self) -> None:
@@ -383,6 +403,7 @@ class PacedHost:
 
     def _host_view(self) -> HostView:
         requests = self._requests.statistics()
+        targets = self.targets.views(self.session)
         return HostView(
             mode=self.mode,
             state=self._state(),
@@ -390,7 +411,8 @@ class PacedHost:
             achieved_speed=self._achieved_speed(),
             end_ns=self._end_ns(),
             stages=self._stage_percentiles(),
-            target=self._target_view(),
+            target=targets[0],
+            targets=targets,
             verdict=self._verdict_view(),
             recording=self._recording_view(),
             last_verdict=self._last_verdict_view(),
@@ -401,6 +423,7 @@ class PacedHost:
             dropped=requests["refused"],
             notice=self._notice,
             jump=self._jump,
+            venue=self._venue_view(),
         )
 
     def _state(self) -> str:
@@ -433,9 +456,6 @@ class PacedHost:
             )
         return self._stage_views
 
-    def _target_view(self) -> TargetView:
-        return self.target.view(self.session)
-
     def _verdict_view(self) -> VerdictView:
         return VerdictView("UNKNOWN", None, "no_target: nothing is being judged")
 
@@ -450,8 +470,3 @@ def check_speed(speed: float | None) -> None:
     """Raises UsageError unless speed is None (max) or within range."""
     if speed is not None and not MIN_SPEED <= speed <= MAX_SPEED:
         raise UsageError(f"speed {speed} is out of range: use {MIN_SPEED:g} to {MAX_SPEED:g}, or max")
-
-
-def verdict_view(verdict: Verdict) -> VerdictView:
-    """A verdict for the screen."""
-    return VerdictView(verdict.verdict, verdict.delta, verdict.reason)

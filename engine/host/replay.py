@@ -14,17 +14,17 @@ import msgspec
 from engine.core.clock import NS_PER_S
 from engine.core.errors import UsageError
 from engine.core.identity import engine_source_hash
+from engine.core.target_sample import is_ledgers
 from engine.core.types import Command, CommandKind
 from engine.frame import RecordingView, VerdictView
-from engine.host.paced import PacedHost, verdict_view
+from engine.host.paced import PacedHost
 from engine.host.snapshots import SnapshotShelf
-from engine.host.target_record import TargetRecord
+from engine.host.targets import Targets, verdict_view
 from engine.journal.reader import JournalReader
 from engine.journal.records import Checkpoint, RecordType, RunHeader
 from engine.rebuild import rebuild_session
 from engine.recording.recompute import take_checkpoint
 from engine.recording.run_directory import RunDirectory
-from engine.recording.verdict import EquityRecord
 from engine.scenarios.loader import Thresholds
 from engine.session import Session
 
@@ -55,10 +55,9 @@ class ReplayHost(PacedHost):
         self._next = 0
         self._snapshots = SnapshotShelf(self.run.snapshots_path)
         self._difference_at: int | None = None
-        self._equity = EquityRecord(self.header.record_from_ns)
         super().__init__(rebuild_session(self.header, source_override), speed=1.0, frame_hz=frame_hz)
         self.session_id = f"replay-{self.header.run_id}"
-        self.target = TargetRecord(self.header.target)
+        self.targets = self._new_targets()
         self._go_to(self.header.record_from_ns)
         self._tell_what_is_unusual(reader)
         self._publish()
@@ -105,9 +104,9 @@ class ReplayHost(PacedHost):
 
     def _hear_target(self, command: Command) -> None:
         if command.kind == CommandKind.TARGET_SAMPLE:
-            self._equity.observe(command)
-            self.target.take(command)
-            self.target.status = "ok" if command.flags & 1 else "unreachable"
+            self.targets.take(self.session, command)
+            if not is_ledgers(command) and command.side < len(self.targets.records):
+                self.targets.records[command.side].status = "ok" if command.flags & 1 else "unreachable"
 
     def _seek(self, time_ns: int) -> None:
         self._go_to(max(0, min(time_ns, self._last_ns)))
@@ -139,8 +138,7 @@ class ReplayHost(PacedHost):
         self.session = session
         self._next = input_count
         self._snapshots.moved_to(session)
-        self._equity = EquityRecord(self.header.record_from_ns)
-        self.target = TargetRecord(self.header.target)
+        self.targets = self._new_targets()
         for command in self._inputs[: self._next]:
             self._hear_target(command)
 
@@ -162,8 +160,12 @@ class ReplayHost(PacedHost):
         raise UsageError("this is a recording already")
 
     def _verdict_view(self) -> VerdictView:
-        thresholds = msgspec.convert(self.header.thresholds, Thresholds)
-        return verdict_view(self._equity.judge(thresholds, has_target=self.header.target != "none"))
+        return verdict_view(self.targets.judge())
+
+    def _new_targets(self) -> Targets:
+        header = self.header
+        thresholds = msgspec.convert(header.thresholds, Thresholds)
+        return Targets(header.targets or [header.target], thresholds, header.record_from_ns)
 
     def _recording_view(self) -> RecordingView | None:
         return RecordingView(

@@ -1,87 +1,92 @@
-"""What is known of the TARGET: from its own answers, through the journal, to the screen.
+"""What is known of a TARGET: from its own answers and the ledger, through the journal, to the screen.
 
-Every answer becomes a TARGET_SAMPLE input, so a replay shows the same figures at the same session time.
-Sample layout (engine.core.types.Command): a = equity, price_ticks = realised and qty_lots = unrealised PnL
-in millionths; b = total trades, wins, losses, 21 bits each; flags say which of them are known.
+Every answer, and every word of the ledger, becomes a TARGET_SAMPLE input (engine/core/target_sample.py), so
+a replay shows the same figures at the same session time.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from decimal import ROUND_HALF_EVEN, Decimal
 
 import numpy as np
 
-from engine.agents.demo_maker import START_EQUITY_MICRO
 from engine.core.clock import NS_PER_MS, monotonic_ns
+from engine.core.target_sample import (
+    SampleFlag,
+    TargetFigures,
+    is_ledgers,
+    pack_counts,
+    pack_position,
+    read_sample,
+)
 from engine.core.types import Account, Command, CommandKind
 from engine.frame import SERIES_SAMPLES, TargetView
 from engine.market.ledger import MICRO
+from engine.recording.truth import ledger_sample
 from engine.session import Session
 from engine.target.contract import TargetStatus
+from engine.target.spec import TargetSpec
 
 __all__ = ["TargetRecord", "agent_sample", "sample_of"]
 
-VALID, HAS_REALISED, HAS_UNREALISED, HAS_TRADES, HAS_WINS = 1, 2, 4, 8, 16
-_COUNT_BITS = 21
-_COUNT_MAX = (1 << _COUNT_BITS) - 1
+_FIELD_LIMIT = 1 << 62
 
 
-def sample_of(status: TargetStatus) -> Command:
-    """The input that stands for one poll of the target."""
+def sample_of(
+    status: TargetStatus, number: int = 0, *, lot_size: Decimal = Decimal(1), account: int = 0
+) -> Command:
+    """The input that stands for one poll of target `number`; `account`: the one that it trades here."""
     sample = status.sample
     if sample is None:
-        return Command(kind=CommandKind.TARGET_SAMPLE)
-    flags = VALID | HAS_TRADES | HAS_WINS
-    realised = unrealised = 0
+        return Command(kind=CommandKind.TARGET_SAMPLE, side=number, account=account)
+    flags = SampleFlag.VALID | SampleFlag.HAS_TRADES | SampleFlag.HAS_WINS
+    realised = unrealised = position_lots = 0
     if sample.realised_pnl is not None:
-        flags |= HAS_REALISED
+        flags |= SampleFlag.HAS_REALISED
         realised = _millionths(sample.realised_pnl)
     if sample.unrealised_pnl is not None:
-        flags |= HAS_UNREALISED
+        flags |= SampleFlag.HAS_UNREALISED
         unrealised = _millionths(sample.unrealised_pnl)
+    if sample.trades_are_round_trips:
+        flags |= SampleFlag.HAS_ROUND_TRIPS
+    if sample.position is not None:
+        flags |= SampleFlag.HAS_POSITION
+        position_lots = int((sample.position / lot_size).to_integral_value(ROUND_HALF_EVEN))
     return Command(
         kind=CommandKind.TARGET_SAMPLE,
+        side=number,
+        account=account,
         flags=flags,
         a=sample.equity_millionths,
-        b=_pack_counts(sample.total_trades, sample.wins, sample.losses),
+        b=pack_counts(sample.total_trades, sample.wins, sample.losses),
+        order_id=pack_position(_within(position_lots)),
         price_ticks=realised,
         qty_lots=unrealised,
     )
 
 
-def agent_sample(session: Session) -> Command:
+def agent_sample(session: Session, number: int = 0) -> Command:
     """The sample of the in-process target: straight from the ledger, in millionths of currency."""
-    exchange = session.exchange
-    instrument = exchange.instrument
-    money = exchange.ledger.equity(Account.TARGET, exchange.mark_twice_ticks)
-    # Money counts millionths of tick-lots; the value of a tick-lot is an exact decimal.
-    numerator, denominator = (instrument.tick_size * instrument.lot_size).as_integer_ratio()
-    entry = exchange.ledger.entry(Account.TARGET)
-    return Command(
-        kind=CommandKind.TARGET_SAMPLE,
-        flags=VALID | HAS_TRADES,
-        a=START_EQUITY_MICRO + money * numerator // denominator,
-        b=_pack_counts(entry.fills, 0, 0),
-    )
+    return ledger_sample(session, number, int(Account.TARGET), native=True)
 
 
 class TargetRecord:
-    """The latest about the target, for frames."""
+    """The latest about one target, for frames."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.status = "none" if url == "none" else "starting"
+    def __init__(self, spec: TargetSpec) -> None:
+        self.spec = spec
+        self.status = "none" if spec.kind == "none" else "starting"
         self.detail = ""
         self.bot: str | None = None
         self.currency: str | None = None
         self.win_rate: float | None = None
         self.open_positions: int | None = None
         self.last_signal: str | None = None
-        self.base_equity: float | None = None
-        """Equity from which the change is counted."""
-        self._sample: Command | None = None
-        self._good_ns: int | None = None
-        self._series: deque[float] = deque(maxlen=SERIES_SAMPLES)
+        self.account: int | None = int(Account.TARGET) if spec.is_native else None
+        """That it trades with here, as far as the ledger has said."""
+        self._said = _Words()
+        self._true = _Words()
 
     def hear(self, status: TargetStatus) -> None:
         """Take what a poll said that a sample does not carry."""
@@ -92,70 +97,99 @@ class TargetRecord:
             self.last_signal = status.sample.last_signal
 
     def take(self, sample: Command) -> None:
-        """Take a TARGET_SAMPLE input."""
-        if not sample.flags & VALID:
+        """Take a TARGET_SAMPLE input of this target."""
+        if not sample.flags & SampleFlag.VALID:
             return
-        self._sample = sample
-        self._good_ns = monotonic_ns()
-        self._series.append(sample.a / MICRO)
+        if not is_ledgers(sample):
+            self._said.take(sample)
+            return
+        self.account = sample.account
+        self._true.take(sample)
+        if not self.spec.is_asked:
+            self.status, self.detail = "ok", ""
+
+    def rebase(self) -> None:
+        """Count the change from here (a recording starts)."""
+        self._said.rebase()
+        self._true.rebase()
+
+    @property
+    def base_equity(self) -> float | None:
+        """Equity from which the change is counted."""
+        return self._shown.base_equity
+
+    def view(self, session: Session) -> TargetView:
+        """For the frame."""
+        shown, figures = self._shown, self._shown.figures
+        true = self._true.figures
+        exchange = session.exchange
+        account = int(Account.TARGET) if self.account is None else self.account
+        series = np.array(shown.series, dtype=np.float64)
+        series.setflags(write=False)
+        own_currency = exchange.instrument.currency if self.spec.has_account else None
+        return TargetView(
+            url=self.spec.text,
+            status=self.status,
+            detail=self.detail,
+            bot=self.bot or self.spec.key,
+            currency=self.currency or own_currency,
+            equity=None if figures is None else figures.equity_millionths / MICRO,
+            start_equity=shown.base_equity,
+            realised_pnl=_units(None if figures is None else figures.realised_millionths),
+            unrealised_pnl=_units(None if figures is None else figures.unrealised_millionths),
+            total_trades=None if figures is None else figures.total_trades,
+            wins=None if figures is None else figures.wins,
+            losses=None if figures is None else figures.losses,
+            win_rate=self.win_rate,
+            open_positions=self.open_positions,
+            last_signal=self.last_signal,
+            age_ms=None if shown.good_ns is None else (monotonic_ns() - shown.good_ns) // NS_PER_MS,
+            equity_series=series,
+            ledger_position_lots=exchange.ledger.position(account),
+            ledger_pnl=exchange.ledger.equity(account, exchange.mark_twice_ticks)
+            * (exchange.instrument.tick_lot_value / MICRO),
+            key=self.spec.key,
+            account=self.account,
+            ledger_equity=None if true is None else true.equity_millionths / MICRO,
+            ledger_start_equity=self._true.base_equity,
+            ledger_fills=None if true is None else true.total_trades,
+            ledger_round_trips=None if true is None else true.round_trips,
+        )
+
+    @property
+    def _shown(self) -> _Words:
+        """Its own words, or the ledger's where it says nothing."""
+        return self._said if self.spec.is_asked or self._true.figures is None else self._true
+
+
+class _Words:
+    """What one side has said."""
+
+    def __init__(self) -> None:
+        self.figures: TargetFigures | None = None
+        self.base_equity: float | None = None
+        self.good_ns: int | None = None
+        """Wall time of the last good answer."""
+        self.series: deque[float] = deque(maxlen=SERIES_SAMPLES)
+
+    def take(self, sample: Command) -> None:
+        self.figures = read_sample(sample)
+        self.good_ns = monotonic_ns()
+        self.series.append(sample.a / MICRO)
         if self.base_equity is None:
             self.base_equity = sample.a / MICRO
 
     def rebase(self) -> None:
-        """Count the change from here (a recording starts)."""
-        self.base_equity = None if self._sample is None else self._sample.a / MICRO
-
-    def view(self, session: Session) -> TargetView:
-        """For the frame."""
-        sample = self._sample
-        trades, wins, losses = (0, 0, 0) if sample is None else _unpack_counts(sample.b)
-        has_trades = sample is not None and bool(sample.flags & HAS_TRADES)
-        has_wins = sample is not None and bool(sample.flags & HAS_WINS)
-        exchange = session.exchange
-        value = exchange.instrument.tick_lot_value / MICRO
-        series = np.array(self._series, dtype=np.float64)
-        series.setflags(write=False)
-        return TargetView(
-            url=self.url,
-            status=self.status,
-            detail=self.detail,
-            bot=self.bot,
-            currency=self.currency,
-            equity=None if sample is None else sample.a / MICRO,
-            start_equity=self.base_equity,
-            realised_pnl=_known(sample, HAS_REALISED, 0 if sample is None else sample.price_ticks),
-            unrealised_pnl=_known(sample, HAS_UNREALISED, 0 if sample is None else sample.qty_lots),
-            total_trades=trades if has_trades else None,
-            wins=wins if has_wins else None,
-            losses=losses if has_wins else None,
-            win_rate=self.win_rate,
-            open_positions=self.open_positions,
-            last_signal=self.last_signal,
-            age_ms=None if self._good_ns is None else (monotonic_ns() - self._good_ns) // NS_PER_MS,
-            equity_series=series,
-            ledger_position_lots=exchange.ledger.position(Account.TARGET),
-            ledger_pnl=exchange.ledger.equity(Account.TARGET, exchange.mark_twice_ticks) * value,
-        )
+        self.base_equity = None if self.figures is None else self.figures.equity_millionths / MICRO
 
 
-def _known(sample: Command | None, flag: int, millionths: int) -> float | None:
-    return millionths / MICRO if sample is not None and sample.flags & flag else None
+def _units(millionths: int | None) -> float | None:
+    return None if millionths is None else millionths / MICRO
 
 
 def _millionths(value: float) -> int:
-    return max(-(1 << 62), min(1 << 62, round(value * MICRO)))
+    return _within(round(value * MICRO))
 
 
-def _pack_counts(trades: int, wins: int, losses: int) -> int:
-    """Counts above 2^21 - 1 read as that."""
-    return sum(
-        min(count, _COUNT_MAX) << (_COUNT_BITS * place) for place, count in enumerate((trades, wins, losses))
-    )
-
-
-def _unpack_counts(packed: int) -> tuple[int, int, int]:
-    return (
-        packed & _COUNT_MAX,
-        packed >> _COUNT_BITS & _COUNT_MAX,
-        packed >> (2 * _COUNT_BITS) & _COUNT_MAX,
-    )
+def _within(value: int) -> int:
+    return max(-_FIELD_LIMIT, min(_FIELD_LIMIT, value))

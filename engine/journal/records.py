@@ -90,7 +90,9 @@ class RunHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     source_sha256: str | None = None
     """Hex; the source is found again by this, wherever it lies then."""
     target: str = "none"
-    """One of: "none", "agent" (in process), "demo" or an URL."""
+    """What the verdict is about, as after --target (engine/target/spec.py)."""
+    targets: list[str] = []
+    """All targets, the first included; empty: that one alone."""
     options: dict[str, Any] = {}
     """Further settings that the session's state depends on (JSON values)."""
     run_id: str = ""

@@ -88,6 +88,11 @@ class Ledger(MarketReader):
             return LedgerEntry()
         return _read(self.market.accounts[account])
 
+    def holdings(self, account: int) -> tuple[int, int]:
+        """(cash in money units, position in lots) of an account that there is."""
+        row = self.market.accounts[account]
+        return row.cash.value, row.position_lots
+
     def position(self, account: int) -> int:
         """Lots held (negative: short)."""
         accounts = self.market.accounts

@@ -266,4 +266,7 @@ class MarketReader:
     @property
     def market(self) -> Market:
         """The root of the market's records."""
-        return self.arena.row("market", Market)
+        try:
+            return self.arena.roots["market"]  # type: ignore[return-value]  # what `row` has put there
+        except KeyError:
+            return self.arena.row("market", Market)

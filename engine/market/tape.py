@@ -14,7 +14,7 @@ from engine.arena.memory import Arena, Rows
 from engine.core.types import EVENT_DTYPE
 from engine.market.feed import volume_at
 from engine.market.orders import KIND_CODES, REASON_CODES, ExecutionReport
-from engine.market.records import Market, MarketReader
+from engine.market.records import Market, MarketReader, ReportRow
 
 __all__ = ["EVENTS_KEPT", "EventLog", "Trade", "TradeTape", "take_reports"]
 
@@ -112,29 +112,14 @@ def take_reports(arena: Arena, market: Market) -> list[ExecutionReport]:
     waiting = market.report_count - market.reports_taken
     if waiting == 0:
         return []
-    rows = _last(arena.rows("reports"), market.report_count, waiting)
-    market.reports_taken = market.report_count
-    return [
-        ExecutionReport(
-            sequence=row["sequence"],
-            time_ns=row["time_ns"],
-            account=row["account"],
-            client_id=row["client_id"],
-            order_id=row["order_id"],
-            kind=_KINDS[row["kind"]],
-            side=row["side"],
-            price_ticks=row["price_ticks"],
-            qty_lots=row["qty_lots"],
-            filled_lots_last=row["filled_lots_last"],
-            fill_price_ticks=row["fill_price_ticks"],
-            remaining_lots=row["remaining_lots"],
-            reason=_REASONS[row["reason"]],
-            fee=row["filled_lots_last"] * row["fill_price_ticks"] * row["fee_ppm"],
-            trade_id=row["trade_id"],
-            is_maker=bool(row["is_maker"]),
-        )
-        for row in _dictionaries(rows)
-    ]
+    ring, count = arena.rows("reports"), market.report_count
+    market.reports_taken = count
+    first = (count - waiting) & (len(ring) - 1)
+    if first + waiting <= len(ring):
+        rows = ring[first : first + waiting].tolist()  # a view will do: one report is the usual number
+    else:
+        rows = _last(ring, count, waiting).tolist()
+    return [_report(*row) for row in rows]
 
 
 def _last(ring: Rows, total: int, count: int) -> Rows:
@@ -144,6 +129,46 @@ def _last(ring: Rows, total: int, count: int) -> Rows:
     return found
 
 
-def _dictionaries(rows: Rows) -> list[dict[str, int]]:
-    names = rows.dtype.names or ()
-    return [dict(zip(names, row, strict=True)) for row in rows.tolist()]
+def _report(
+    sequence: int,
+    time_ns: int,
+    client_id: int,
+    order_id: int,
+    price_ticks: int,
+    qty_lots: int,
+    filled_lots_last: int,
+    fill_price_ticks: int,
+    remaining_lots: int,
+    fee_ppm: int,
+    trade_id: int,
+    account: int,
+    kind: int,
+    side: int,
+    reason: int,
+    is_maker: int,
+    *_: int,
+) -> ExecutionReport:
+    """Of a row's fields."""
+    return ExecutionReport(
+        sequence,
+        time_ns,
+        account,
+        client_id,
+        order_id,
+        _KINDS[kind],
+        side,
+        price_ticks,
+        qty_lots,
+        filled_lots_last,
+        fill_price_ticks,
+        remaining_lots,
+        _REASONS[reason],
+        filled_lots_last * fill_price_ticks * fee_ppm,
+        trade_id,
+        bool(is_maker),
+    )
+
+
+_FIELDS = tuple(ReportRow.dtype().names or ())
+_ARGUMENTS = _report.__code__.co_varnames[: _report.__code__.co_argcount]
+assert _FIELDS[: len(_ARGUMENTS)] == _ARGUMENTS, "as take_reports unpacks them"

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
+from engine.broker.broker import Broker
 from engine.core.types import Command
 from engine.journal.records import Checkpoint
+from engine.market.exchange import Exchange
 from engine.recording.rows import TickRow, hex_digest
+from engine.score.card import BotCard
 from engine.storms.deck import StormLogEntry
 
 __all__ = [
@@ -53,11 +56,22 @@ class RecordableSession(Protocol):
         """Storms so far."""
 
     @property
+    def exchange(self) -> Exchange:
+        """The market."""
+
+    @property
+    def broker(self) -> Broker:
+        """Accounts of bots at the venue."""
+
+    @property
     def told_digest(self) -> int:
         """Running digest of what bots at the venue were told."""
 
     def book_digest(self) -> int:
         """Digest of the book."""
+
+    def bot_cards(self) -> tuple[BotCard, ...]:
+        """Score cards of all bots."""
 
     def advance(self, until_ns: int) -> int:
         """Process everything with time <= until_ns."""

@@ -27,28 +27,22 @@ from engine.journal.records import SEGMENT_BYTES, Checkpoint, RunHeader
 from engine.journal.writer import FsyncPolicy, JournalExtent, JournalWriter
 from engine.recording.rows import JsonLines, TickRow, storm_row
 from engine.recording.run_directory import RunDirectory, create_run_directory
+from engine.recording.score_file import FinalScore, write_score
 from engine.recording.summary import (
     STORMS_LISTED_LIMIT,
+    disagreement_row,
     identity_fields,
     judge_run,
     result_fields,
     target_fields,
+    target_name,
+    target_rows,
 )
-from engine.recording.verdict import EquityRecord, Verdict, money
+from engine.recording.targets import TargetRecords, TargetSummary
+from engine.recording.verdict import Verdict, money
 from engine.storms.deck import StormLogEntry
 
-__all__ = ["Recorder", "TargetSummary"]
-
-
-class TargetSummary(NamedTuple):
-    """What the target says of itself; None is unknown."""
-
-    bot: str | None = None
-    currency: str | None = None
-    total_trades: int | None = None
-    wins: int | None = None
-    losses: int | None = None
-    win_rate: float | None = None
+__all__ = ["Recorder"]
 
 
 class _FiredStorm(NamedTuple):
@@ -76,7 +70,7 @@ class Recorder:
         header: RunHeader,
         prologue: Sequence[Command],
         *,
-        target: TargetSummary | None = None,
+        targets: Sequence[TargetSummary] = (),
         fsync: FsyncPolicy = "group",
         segment_bytes: int = SEGMENT_BYTES,
         on_failure: Callable[[str], None] | None = None,
@@ -87,10 +81,10 @@ class Recorder:
         the session so far. Check `error` afterwards: it is set when the files could not be created.
         `on_failure` hears, once and in the caller's thread, why recording had to stop.
         """
-        self = cls(header, target, fsync, segment_bytes, on_failure)
+        self = cls(header, targets, fsync, segment_bytes, on_failure)
         for command in prologue:
             if command.kind == CommandKind.TARGET_SAMPLE:
-                self._equity.observe(command)
+                self._records.observe(command)
         with self._guarded():
             self._create(root, prologue)
         return self
@@ -98,7 +92,7 @@ class Recorder:
     def __init__(
         self,
         header: RunHeader,
-        target: TargetSummary | None,
+        targets: Sequence[TargetSummary],
         fsync: FsyncPolicy,
         segment_bytes: int,
         on_failure: Callable[[str], None] | None,
@@ -116,8 +110,9 @@ class Recorder:
         self._fsync: FsyncPolicy = fsync
         self._segment_bytes = segment_bytes
         self._on_failure = on_failure
-        self._equity = EquityRecord(header.record_from_ns)
-        self._target = target or TargetSummary()
+        self._records = TargetRecords(header.record_from_ns)
+        self._targets = dict(enumerate(targets))
+        """By number, as last heard."""
         self._fired: list[_FiredStorm] = []
         self._open: dict[str, _FiredStorm] = {}
         self._directory: RunDirectory | None = None
@@ -142,7 +137,7 @@ class Recorder:
     @property
     def verdict(self) -> Verdict:
         """The verdict as things stand."""
-        return judge_run(self.header, self._equity)
+        return judge_run(self.header, self._records)
 
     def on_command(self, command: Command) -> None:
         """Take the next input, before it has an effect."""
@@ -150,10 +145,7 @@ class Recorder:
             if self._journal is not None and self.active:
                 self._journal.append(command)
             if command.kind == CommandKind.TARGET_SAMPLE and not self._finished:
-                was_reachable = self._equity.reachable
-                self._equity.observe(command)
-                if was_reachable and not self._equity.reachable:
-                    self._write_event("bot_unreachable", command.time_ns, {})
+                self._take_sample(command)
 
     def on_tick(self, row: TickRow, checkpoint: Checkpoint) -> None:
         """Take the state at a full second. The journal is handed on first: no tick without checkpoint."""
@@ -171,7 +163,7 @@ class Recorder:
             if not self.active:
                 return
             row = storm_row(entry)
-            equity = self._equity.last_millionths
+            equity = self._records.equity_millionths()
             if entry.started:
                 self._note_fired(row, equity)
                 own: dict[str, object] = {"target_equity_at_start": money(equity)}
@@ -190,9 +182,9 @@ class Recorder:
         """One line of venue.jsonl: what the venue told a bot, or did not; written with the next commit."""
         self._told_lines.append(line)
 
-    def describe_target(self, target: TargetSummary) -> None:
-        """Who the target is and what it counts, as last heard; the end's summary shows it."""
-        self._target = target
+    def describe_target(self, target: TargetSummary, number: int = 0) -> None:
+        """Who a target is and what it counts, as last heard; the end's summary shows it."""
+        self._targets[number] = target
 
     def commit(self) -> None:
         """Make the inputs so far durable, as far as the setting says; cheap when there is nothing."""
@@ -201,8 +193,9 @@ class Recorder:
                 self._journal.commit()
                 self._write_told()
 
-    def finish(self, final: Checkpoint) -> Verdict:
-        """End the run in the session's state `final`; returns the verdict, also of a run that failed."""
+    def finish(self, final: Checkpoint, score: FinalScore | None = None) -> Verdict:
+        """End the run in the session's state `final`, with the score of its bots; returns the verdict, also
+        of a run that failed."""
         verdict = self.verdict
         with self._guarded():
             if self._journal is not None and self.active:
@@ -215,7 +208,11 @@ class Recorder:
                 extent = self._journal.finish(final)
                 self._write_told()
                 self._close_lines()
-                self._write_summary("complete", self._outcome(final, extent, verdict))
+                outcome = self._outcome(final, extent, verdict)
+                if score is not None and score.rows and self._directory is not None:
+                    write_score(self._directory.score_path, score.document)
+                    outcome["bots"] = score.rows
+                self._write_summary("complete", outcome)
         self.active = False
         self._finished = True
         return verdict
@@ -248,8 +245,8 @@ class Recorder:
         self._tick_lines = JsonLines(directory.ticks_path)
         fields = {
             "run": self.run_id,
-            "target_start_equity": money(self._equity.start_millionths),
-            "target_currency": self._target.currency,
+            "target_start_equity": money(self._records.start_millionths()),
+            "target_currency": self._first.currency,
         }
         self._write_event("run_start", self.since_ns, fields)
         self._write_summary("recording", {})
@@ -257,7 +254,23 @@ class Recorder:
 
     @property
     def _currency_key(self) -> str:
-        return (self._target.currency or "unknown").lower()
+        return (self._first.currency or "unknown").lower()
+
+    @property
+    def _first(self) -> TargetSummary:
+        """The target that the verdict is about."""
+        return self._targets.get(0, TargetSummary())
+
+    def _take_sample(self, sample: Command) -> None:
+        number = sample.side
+        name = {} if number == 0 else {"target": target_name(self.header, number)}
+        was_reachable = self._records.answers(number)
+        news = self._records.observe(sample)
+        if was_reachable and not self._records.answers(number):
+            self._write_event("bot_unreachable", sample.time_ns, name)
+        for found in news:
+            if found.ended_ns is None:
+                self._write_event("target_disagreement", sample.time_ns, disagreement_row(self.header, found))
 
     def _note_fired(self, row: Mapping[str, object], equity_millionths: int | None) -> None:
         self.storms += 1
@@ -275,8 +288,8 @@ class Recorder:
 
     def _settle(self, fired: _FiredStorm) -> float | None:
         """Enter what the target won or lost during this storm."""
-        before, after = fired.equity_millionths, self._equity.last_millionths
-        if before is None or after is None or not self._equity.reachable:
+        before, after = fired.equity_millionths, self._records.equity_millionths()
+        if before is None or after is None or not self._records.can_settle():
             delta = None
         else:
             delta = money(after - before)
@@ -312,7 +325,11 @@ class Recorder:
             "tick_samples": self.ticks,
             "storms": self.storms,
             "storms_fired": [fired.row for fired in self._fired],
-            "target": {**self._target._asdict(), **target_fields(verdict)},
+            "target": {**self._first._asdict(), **target_fields(self._records, verdict)},
+            "targets": [
+                {**row, "said": self._targets.get(number, TargetSummary())._asdict()}
+                for number, row in enumerate(target_rows(self.header, self._records))
+            ],
         }
 
     def _close_lines(self) -> None:

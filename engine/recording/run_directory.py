@@ -5,6 +5,7 @@
         events.jsonl   storms, target and breaker, one JSON object a line
         ticks.jsonl    one line per second of session time
         venue.jsonl    what bots at the venue were told, and when it had happened; only with bots
+        score.json     what became of each bot; only with bots, and at the end
         journal/       the inputs; with run.yaml's source all that recomputing needs
         .reserve       while it is being recorded: room for the last word on a full disk
 
@@ -85,6 +86,11 @@ class RunDirectory:
     def venue_path(self) -> Path:
         """venue.jsonl"""
         return self.path / "venue.jsonl"
+
+    @property
+    def score_path(self) -> Path:
+        """score.json"""
+        return self.path / "score.json"
 
     @property
     def journal_path(self) -> Path:

@@ -7,11 +7,23 @@ import msgspec
 from engine.core.clock import NS_PER_S
 from engine.journal.records import Checkpoint, RunHeader
 from engine.journal.writer import JournalExtent
+from engine.recording.agreement import Disagreement
 from engine.recording.rows import hex_digest
-from engine.recording.verdict import EquityRecord, Verdict, money
+from engine.recording.targets import TargetRecords
+from engine.recording.verdict import Verdict, money
 from engine.scenarios.loader import Thresholds
 
-__all__ = ["STORMS_LISTED_LIMIT", "identity_fields", "judge_run", "result_fields", "target_fields"]
+__all__ = [
+    "STORMS_LISTED_LIMIT",
+    "disagreement_row",
+    "identity_fields",
+    "judge_run",
+    "result_fields",
+    "target_fields",
+    "target_name",
+    "target_names",
+    "target_rows",
+]
 
 STORMS_LISTED_LIMIT = 1_000
 """Storms named in run.yaml; further ones are in events.jsonl only (counted in `storms`)."""
@@ -49,16 +61,39 @@ def result_fields(
     }
 
 
-def target_fields(verdict: Verdict) -> dict[str, object]:
+def target_fields(records: TargetRecords, verdict: Verdict) -> dict[str, object]:
     """The part of run.yaml's `target` that the verdict stands on, in units of its currency."""
     return {
+        "judged_by": records.judged_by(0),
         "start_equity": money(verdict.start_millionths),
         "end_equity": money(verdict.end_millionths),
         "delta": verdict.delta,
     }
 
 
-def judge_run(header: RunHeader, equity: EquityRecord) -> Verdict:
+def target_names(header: RunHeader) -> list[str]:
+    """All targets of the run as they were given, the first being the one that the verdict is about."""
+    return header.targets or [header.target]
+
+
+def target_name(header: RunHeader, number: int) -> str:
+    """One of them; a journal may speak of more than its header names."""
+    names = target_names(header)
+    return names[number] if number < len(names) else f"target {number + 1}"
+
+
+def target_rows(header: RunHeader, records: TargetRecords) -> list[dict[str, object]]:
+    """run.yaml's `targets`; what the targets say of themselves beyond samples is added by the recorder."""
+    thresholds = msgspec.convert(header.thresholds, Thresholds)
+    return [records.row(number, name, thresholds) for number, name in enumerate(target_names(header))]
+
+
+def disagreement_row(header: RunHeader, found: Disagreement) -> dict[str, object]:
+    """The fields of a target_disagreement in events.jsonl."""
+    return {"target": target_name(header, found.number), **found.row()}
+
+
+def judge_run(header: RunHeader, records: TargetRecords) -> Verdict:
     """The verdict on this run's target by the header's thresholds."""
     thresholds = msgspec.convert(header.thresholds, Thresholds)
-    return equity.judge(thresholds, has_target=header.target != "none")
+    return records.judge(0, thresholds, has_target=header.target != "none")

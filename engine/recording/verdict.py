@@ -20,6 +20,7 @@ from typing import NamedTuple
 from engine.core.clock import NS_PER_S
 from engine.core.types import Command, CommandKind
 from engine.scenarios.loader import Thresholds
+from engine.score.judgement import limit_millionths
 
 __all__ = ["EquityRecord", "Verdict", "judge", "money"]
 
@@ -111,8 +112,8 @@ def money(millionths: int | None) -> float | None:
 
 def _compare(start: int, end: int, thresholds: Thresholds) -> Verdict:
     delta = end - start
-    killed = _limit_millionths(thresholds.killed, thresholds.killed_fraction, start)
-    damaged = _limit_millionths(thresholds.damaged, thresholds.damaged_fraction, start)
+    killed = limit_millionths(thresholds.killed, thresholds.killed_fraction, start)
+    damaged = limit_millionths(thresholds.damaged, thresholds.damaged_fraction, start)
     if delta < killed:
         name, limit = "TARGET_KILLED", killed
     elif delta < damaged:
@@ -128,9 +129,3 @@ def _said(millionths: int | Fraction) -> str:
     """Units with two decimals, or as many more as the value has (six at the most)."""
     text = f"{float(millionths) / 1_000_000:.6f}"
     return text.rstrip("0").ljust(text.index(".") + 3, "0")
-
-
-def _limit_millionths(absolute: float, fraction: float | None, start_millionths: int) -> Fraction:
-    if fraction is None:
-        return Fraction(repr(absolute)) * 1_000_000
-    return -Fraction(repr(fraction)) * abs(start_millionths)

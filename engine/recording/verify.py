@@ -2,8 +2,8 @@
 
 First the journal is read whole (each record's CRC, sequence, order); then the session is built anew and
 the inputs are replayed. Compared are each checkpoint, each tick but its measured latencies, storm starts
-and stops, the snapshots, and at the end run.yaml's digests, window, journal size and verdict. The first
-difference ends the comparison: what follows it says nothing.
+and stops, the snapshots, and at the end run.yaml's digests, window, journal size and verdict, and the bots'
+score. The first difference ends the comparison: what follows it says nothing.
 
 A run without its end (killed, disk full) is verified up to its last checkpoint on disk.
 """
@@ -19,7 +19,8 @@ from typing import Any
 import engine
 from engine.core.errors import DataError, UsageError, VerificationFailed
 from engine.core.identity import engine_source_hash
-from engine.core.types import CommandKind
+from engine.core.target_sample import SampleFlag, is_ledgers
+from engine.core.types import Command, CommandKind
 from engine.journal.reader import JournalReader, JournalRecord
 from engine.journal.records import Checkpoint, RecordType, RunHeader
 from engine.journal.snapshot import list_snapshots, read_snapshot
@@ -27,14 +28,19 @@ from engine.journal.writer import JournalExtent
 from engine.recording.recompute import RecordableSession, new_storm_entries, take_tick
 from engine.recording.rows import fields_that_differ, read_json_lines, storm_row
 from engine.recording.run_directory import RunDirectory
+from engine.recording.score_file import compare_score, take_score
 from engine.recording.summary import (
     STORMS_LISTED_LIMIT,
+    disagreement_row,
     identity_fields,
     judge_run,
     result_fields,
     target_fields,
+    target_rows,
 )
-from engine.recording.verdict import EquityRecord, Verdict
+from engine.recording.targets import TargetRecords
+from engine.recording.truth import recompute_sample
+from engine.recording.verdict import Verdict
 
 __all__ = ["Progress", "SessionBuilder", "Verification", "verify_run"]
 
@@ -60,6 +66,9 @@ class Verification:
     ticks_compared: int = 0
     storm_rows_compared: int = 0
     snapshots_compared: int = 0
+    ledger_samples_compared: int = 0
+    disagreements_compared: int = 0
+    cards_compared: int = 0
     events: int = 0
     """Public events up to the last equal checkpoint."""
     until_ns: int = 0
@@ -77,6 +86,9 @@ class _Survey:
     last: Checkpoint | None
     extent: JournalExtent
     verdict: Verdict
+    targets: TargetRecords
+    disagreements: list[dict[str, object]]
+    """Found in the window, as events.jsonl tells them."""
     complete: bool
 
 
@@ -106,7 +118,9 @@ def verify_run(
             comparison = _Comparison(run, survey, session, result, progress)
             comparison.carry_out()
             if result.complete:
+                _check_disagreements(run, survey, result)
                 _check_summary(summary, survey, result, comparison.fired)
+                _check_score(run, summary, session, result)
         result.ok = True
     except DataError as error:
         result.first_difference = str(error)
@@ -125,20 +139,26 @@ def _read_summary(run: RunDirectory, result: Verification) -> Mapping[str, Any]:
 def _survey_journal(run: RunDirectory, result: Verification) -> _Survey:
     try:
         reader = JournalReader(run.journal_path)
-        equity = EquityRecord(reader.header.record_from_ns)
+        header = reader.header
+        targets = TargetRecords(header.record_from_ns)
+        disagreements: list[dict[str, object]] = []
         inputs, last = 0, None
         for record in reader:
             inputs = record.inputs
             if record.kind != RecordType.INPUT:
                 last = record.checkpoint
             elif record.command.kind == CommandKind.TARGET_SAMPLE:
-                equity.observe(record.command)
+                found = [one for one in targets.observe(record.command) if one.ended_ns is None]
+                if inputs > header.prologue_inputs:
+                    stamp = {"time_ns": record.command.time_ns}
+                    disagreements += [{**stamp, **disagreement_row(header, one)} for one in found]
     except OSError as error:
         raise DataError(f"{run.journal_path}: cannot be read: {error.strerror or error}") from error
     if reader.torn is not None:
         result.notes.append(str(reader.torn))
     extent = JournalExtent(reader.bytes, reader.digest.hexdigest())
-    return _Survey(reader.header, inputs, last, extent, judge_run(reader.header, equity), reader.complete)
+    verdict = judge_run(header, targets)
+    return _Survey(header, inputs, last, extent, verdict, targets, disagreements, reader.complete)
 
 
 def _check_end(summary: Mapping[str, Any], survey: _Survey, result: Verification) -> None:
@@ -179,13 +199,46 @@ def _check_summary(
         "tick_samples": result.ticks_compared,
     }
     _compare_fields("run.yaml", summary, expected)
-    _compare_fields("run.yaml: target", _mapping(summary.get("target")), target_fields(survey.verdict))
+    told = _mapping(summary.get("target"))
+    _compare_fields("run.yaml: target", told, target_fields(survey.targets, survey.verdict))
+    rows, expected_rows = summary.get("targets"), target_rows(survey.header, survey.targets)
+    rows = rows if isinstance(rows, list) else []
+    if len(rows) != len(expected_rows):
+        raise VerificationFailed(f"run.yaml: {len(rows)} targets recorded, {len(expected_rows)} recomputed")
+    for number, (row, row_expected) in enumerate(zip(rows, expected_rows, strict=True), 1):
+        _compare_fields(f"run.yaml: targets {number}", _mapping(row), row_expected)
     listed = summary.get("storms_fired")
     listed = listed if isinstance(listed, list) else []
     if len(listed) != len(fired):
         raise VerificationFailed(f"run.yaml: {len(listed)} storms_fired recorded, {len(fired)} recomputed")
     for number, (recorded, recomputed) in enumerate(zip(listed, fired, strict=True), 1):
         _compare_fields(f"run.yaml: storms_fired {number}", _mapping(recorded), recomputed)
+
+
+def _check_score(
+    run: RunDirectory, summary: Mapping[str, Any], session: RecordableSession, result: Verification
+) -> None:
+    score = take_score(session)
+    result.cards_compared = compare_score(run.score_path, score.document)
+    listed = summary.get("bots")
+    listed = listed if isinstance(listed, list) else []
+    if len(listed) != len(score.rows):
+        raise VerificationFailed(f"run.yaml: {len(listed)} bots recorded, {len(score.rows)} recomputed")
+    for recorded, recomputed in zip(listed, score.rows, strict=True):
+        _compare_fields(f"run.yaml: bots {recomputed['name']!r}", _mapping(recorded), recomputed)
+
+
+def _check_disagreements(run: RunDirectory, survey: _Survey, result: Verification) -> None:
+    lines = read_json_lines(run.events_path, allow_torn=False)
+    rows = [row for row in lines if row.get("type") == "target_disagreement"]
+    expected = survey.disagreements
+    if len(rows) != len(expected):
+        raise VerificationFailed(
+            f"events.jsonl: {len(rows)} target_disagreements recorded, {len(expected)} recomputed"
+        )
+    for number, (row, row_expected) in enumerate(zip(rows, expected, strict=True), 1):
+        _compare_fields(f"events.jsonl: target_disagreement {number}", row, row_expected)
+        result.disagreements_compared += 1
 
 
 class _Comparison:
@@ -249,6 +302,8 @@ class _Comparison:
         self.session.advance(until_ns)
 
     def _accept(self, record: JournalRecord) -> None:
+        if record.command.kind == CommandKind.TARGET_SAMPLE:
+            self._compare_ledger_sample(record.command)
         try:
             self.session.accept(record.command)
         except (UsageError, ValueError) as error:
@@ -256,6 +311,16 @@ class _Comparison:
                 f"input {record.command.sequence} at {_clock(record.command.time_ns)}: "
                 f"recorded as accepted, recomputed as refused: {error}"
             ) from error
+
+    def _compare_ledger_sample(self, recorded: Command) -> None:
+        """What the ledger was recorded to say is what it says."""
+        if not (is_ledgers(recorded) and recorded.flags & SampleFlag.VALID):
+            return
+        where = f"ledger of target {recorded.side + 1} at {_clock(recorded.time_ns)}"
+        again = recompute_sample(self.session, recorded)
+        as_numbers = [{key: int(value) for key, value in one._asdict().items()} for one in (recorded, again)]
+        _compare_fields(where, *as_numbers)
+        self.result.ledger_samples_compared += 1
 
     def _compare_checkpoint(self, record: JournalRecord) -> None:
         recorded = record.checkpoint

@@ -1,7 +1,11 @@
-"""The catalogue: every storm and every fault of the venue with its class and what it does, in two tables."""
+"""The catalogue: every storm and every fault of the venue, what it does, and its page of the deck.
+
+Who adds one adds a row here: deck, command line, help and run files read this table.
+"""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import NamedTuple
 
 from engine.core.types import FaultKind, StormKind
@@ -14,7 +18,31 @@ from engine.storms.ignition import Ignition
 from engine.storms.latarb import LatencyArbitrage
 from engine.storms.phantom import Phantom
 
-__all__ = ["CATALOGUE", "FAULTS", "FaultEntry", "StormEntry", "entry_of"]
+__all__ = [
+    "CATALOGUE",
+    "FAULTS",
+    "PAGES",
+    "PAGE_ENTRIES",
+    "DeckPage",
+    "FaultEntry",
+    "Group",
+    "StormEntry",
+    "entry_of",
+]
+
+PAGE_ENTRIES = 8
+"""On one page of the deck, at the most."""
+
+
+class Group(StrEnum):
+    """What belongs together, in the order of the deck's pages."""
+
+    MARKET = "market"
+    """Attackers with orders of their own in the book."""
+    MESSAGES = "messages"
+    """The venue tells late, not at all, twice, or out of order."""
+    SERVICE = "service"
+    """The venue refuses, or is not there."""
 
 
 class StormEntry(NamedTuple):
@@ -23,9 +51,12 @@ class StormEntry(NamedTuple):
     storm: type[Storm]
     name: str
     """As on the command line."""
+    short: str
+    """As on the deck; at most 9 characters."""
     label: str
-    """As on the deck, and `kind` in run files (flowlab.md section 5)."""
+    """`kind` in run files (flowlab.md section 5)."""
     effect: str
+    group: Group = Group.MARKET
 
 
 class FaultEntry(NamedTuple):
@@ -34,50 +65,93 @@ class FaultEntry(NamedTuple):
     fault: type[VenueFault]
     name: str
     """As on the command line."""
+    short: str
+    """As on the deck; at most 9 characters."""
     label: str
     """`kind` in run files."""
     effect: str
+    group: Group
+    public_deed: str = ""
+    """What it does to public updates, as the streams count it (broker/public_feed.py)."""
+
+
+class DeckPage(NamedTuple):
+    """What the digits arm while this page is open."""
+
+    title: str
+    kinds: tuple[ChaosKind, ...]
+    """Digit 1 arms the first."""
 
 
 CATALOGUE: dict[StormKind, StormEntry] = {
     StormKind.PHANTOM: StormEntry(
-        Phantom, "phantom", "PhantomLiquidity", "shows depth that vanishes when approached"
+        Phantom, "phantom", "PHANTOM", "PhantomLiquidity", "shows depth that vanishes when approached"
     ),
     StormKind.CANCEL: StormEntry(
-        CancelStorm, "cancel", "CancellationStorm", "orders and cancels by the hundred at the touch"
+        CancelStorm, "cancel", "CANCEL", "CancellationStorm", "orders and cancels by the hundred at the touch"
     ),
     StormKind.IGNITION: StormEntry(
-        Ignition, "ignition", "MomentumIgnition", "pushes the price, then unloads on who followed"
+        Ignition, "ignition", "IGNITION", "MomentumIgnition", "pushes the price, then unloads on who followed"
     ),
-    StormKind.CRASH: StormEntry(Crash, "crash", "FlashCrash", "sells through the book and holds it down"),
+    StormKind.CRASH: StormEntry(
+        Crash, "crash", "CRASH", "FlashCrash", "sells through the book and holds it down"
+    ),
     StormKind.LATARB: StormEntry(
-        LatencyArbitrage, "latarb", "LatencyArbProxy", "takes quotes that have not heard the news"
+        LatencyArbitrage, "latarb", "LAT-ARB", "LatencyArbProxy", "takes quotes that have not heard the news"
     ),
 }
 
-_FAULT_ROWS: tuple[tuple[type[VenueFault], str, str], ...] = (
-    (messages.Latency, "VenueLatency", "requests, answers and events are seconds late"),
-    (service.Stale, "StaleFeed", "public data stand still, then catch up"),
-    (messages.Gap, "FeedGap", "public updates are missing"),
-    (messages.Duplicate, "DuplicateUpdates", "public updates come twice"),
-    (messages.Reorder, "ReorderedMessages", "events and public updates overtake each other"),
-    (messages.Ghost, "GhostOrders", "execution reports are never told"),
-    (messages.Echo, "EchoedReports", "execution reports come twice"),
-    (requests.Reject, "RejectedOrders", "new orders are refused without a reason"),
-    (requests.Timeout, "UnknownExecution", "answers are lost: carried out, or not"),
-    (service.Limit, "RateLimit", "bursts of 429, of 418 when severe"),
-    (service.Disconnect, "Disconnects", "all connections are cut, again and again"),
-    (messages.SlowAck, "SlowAcknowledgements", "answers come after the fills"),
-    (service.Skew, "ClockSkew", "the venue's clock is wrong"),
-    (service.Halt, "TradingHalt", "no new order is taken, then trading resumes"),
-    (service.Down, "VenueDown", "nobody answers; orders stay in the market"),
-)
+_FAULT_ROWS: tuple[tuple[type[VenueFault], str, str, str, Group], ...] = (
+    (messages.Latency, "LATENCY", "VenueLatency", "requests, answers and events are seconds late",
+     Group.MESSAGES),
+    (messages.SlowAck, "SLOW-ACK", "SlowAcknowledgements", "answers come after the fills", Group.MESSAGES),
+    (messages.Ghost, "GHOST", "GhostOrders", "execution reports are never told", Group.MESSAGES),
+    (messages.Echo, "ECHO", "EchoedReports", "execution reports come twice", Group.MESSAGES),
+    (messages.Reorder, "REORDER", "ReorderedMessages", "events and public updates overtake each other",
+     Group.MESSAGES),
+    (service.Stale, "STALE", "StaleFeed", "public data stand still, then catch up", Group.MESSAGES),
+    (messages.Gap, "GAP", "FeedGap", "public updates are missing", Group.MESSAGES),
+    (messages.Duplicate, "DUPLICATE", "DuplicateUpdates", "public updates come twice", Group.MESSAGES),
+    (requests.Reject, "REJECT", "RejectedOrders", "new orders are refused without a reason", Group.SERVICE),
+    (requests.Timeout, "TIMEOUT", "UnknownExecution", "answers are lost: carried out, or not", Group.SERVICE),
+    (service.Limit, "LIMIT", "RateLimit", "bursts of 429, of 418 when severe", Group.SERVICE),
+    (service.Disconnect, "CUT-OFF", "Disconnects", "all connections are cut, again and again", Group.SERVICE),
+    (service.Skew, "SKEW", "ClockSkew", "the venue's clock is wrong", Group.SERVICE),
+    (service.Halt, "HALT", "TradingHalt", "no new order is taken, then trading resumes", Group.SERVICE),
+    (service.Down, "DOWN", "VenueDown", "nobody answers; orders stay in the market", Group.SERVICE),
+)  # fmt: skip
+_PUBLIC = {
+    FaultKind.REORDER: "swapped",
+    FaultKind.STALE: "held",
+    FaultKind.GAP: "dropped",
+    FaultKind.DUPLICATE: "repeated",
+}
 FAULTS: dict[FaultKind, FaultEntry] = {
-    fault.kind: FaultEntry(fault, f"fault.{fault.kind.name.lower()}", label, effect)
-    for fault, label, effect in _FAULT_ROWS
+    fault.kind: FaultEntry(
+        fault, f"fault.{fault.kind.name.lower()}", short, label, effect, group, _PUBLIC.get(fault.kind, "")
+    )
+    for fault, short, label, effect, group in _FAULT_ROWS
 }
 
 
 def entry_of(kind: ChaosKind) -> StormEntry | FaultEntry:
     """The line of a storm or fault."""
     return CATALOGUE[kind] if isinstance(kind, StormKind) else FAULTS[kind]
+
+
+def _pages() -> tuple[DeckPage, ...]:
+    """Each group on pages of its own, equally long."""
+    every: list[ChaosKind] = [*CATALOGUE, *FAULTS]
+    pages: list[DeckPage] = []
+    for group in Group:
+        kinds = [kind for kind in every if entry_of(kind).group is group]
+        count = -(-len(kinds) // PAGE_ENTRIES)
+        for number in range(count):
+            first, last = (len(kinds) * n // count for n in (number, number + 1))
+            title = group.value if count == 1 else f"{group.value} {number + 1}"
+            pages.append(DeckPage(title, tuple(kinds[first:last])))
+    return tuple(pages)
+
+
+PAGES = _pages()
+"""Pages of the deck, in their order."""

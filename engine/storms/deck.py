@@ -6,6 +6,7 @@ row in `log`, which the recorder writes to events.jsonl.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from engine.broker.boundary import Boundary
@@ -50,6 +51,8 @@ class StormDeck:
         self.dropped = 0
         self.started = 0
         """Storms and faults so far."""
+        self.on_note: Callable[[StormLogEntry], None] = lambda _entry: None
+        """Hears of each row of the log."""
 
     def start(self, request: StormRequest) -> None:
         """Start a storm or fault now. Raises StormError when it is out of range."""
@@ -120,17 +123,17 @@ class StormDeck:
 
     def _note(self, storm: Storm | VenueFault, *, started: bool, cause: str) -> None:
         request = storm.request
-        self.log.append(
-            StormLogEntry(
-                time_ns=self.exchange.kernel.now_ns,
-                started=started,
-                kind=request.kind,
-                severity=storm.severity,
-                duration_ns=request.duration_ns,
-                seed=request.seed,
-                cause=cause,
-            )
+        entry = StormLogEntry(
+            time_ns=self.exchange.kernel.now_ns,
+            started=started,
+            kind=request.kind,
+            severity=storm.severity,
+            duration_ns=request.duration_ns,
+            seed=request.seed,
+            cause=cause,
         )
+        self.log.append(entry)
+        self.on_note(entry)
         if len(self.log) > LOG_LIMIT:
             del self.log[0]
             self.dropped += 1

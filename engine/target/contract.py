@@ -23,7 +23,16 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal, DecimalException
 from typing import Any
 
-__all__ = ["COUNT_LIMIT", "EQUITY_LIMIT", "MICRO", "TargetSample", "TargetStatus", "parse_state", "printable"]
+__all__ = [
+    "COUNT_LIMIT",
+    "EQUITY_LIMIT",
+    "MICRO",
+    "SIGNAL_LIMIT",
+    "TargetSample",
+    "TargetStatus",
+    "parse_state",
+    "printable",
+]
 
 MICRO = 1_000_000
 """Equity units per unit of currency."""
@@ -43,7 +52,7 @@ _WIDE = Context(prec=60, rounding=ROUND_HALF_EVEN)
 
 @dataclass(frozen=True, slots=True)
 class TargetSample:
-    """One valid answer of GET /api/state."""
+    """What a target says of itself."""
 
     equity_millionths: int
     """Exact, rounded half to even where the target sends more than six decimals."""
@@ -62,6 +71,10 @@ class TargetSample:
     """In the target's order, at most SIGNAL_LIMIT, each as one line of text."""
     remarks: tuple[str, ...] = ()
     """What was wrong with optional keys."""
+    trades_are_round_trips: bool = False
+    """Whether total_trades counts from flat to flat; the contract does not say what a trade is."""
+    position: Decimal | None = None
+    """Base units held, exact; negative: short."""
 
     @property
     def equity(self) -> float:

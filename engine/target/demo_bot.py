@@ -35,7 +35,7 @@ from engine.agents.demo_maker import INTERVAL_MS
 from engine.core.clock import wall_ns
 from engine.core.errors import UsageError
 from engine.target.demo import DemoTrader, Message
-from engine.target.poller import check_target_url
+from engine.target.spec import check_target_url
 
 __all__ = ["TOKEN_VARIABLE", "main", "run_demo_bot"]
 

@@ -12,50 +12,43 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Self
 
 from engine.core.clock import NS_PER_MS, monotonic_ns
-from engine.core.errors import StormdeskError, UsageError
-from engine.target.contract import TargetSample, TargetStatus, parse_state, printable
+from engine.core.errors import StormdeskError
+from engine.target.adapter import BadAnswer, TargetAdapter
+from engine.target.contract import TargetSample, TargetStatus, printable
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["TargetPoller", "check_target_url"]
+__all__ = ["TargetPoller"]
 
 JOIN_TIMEOUT_S = 2.0
 """How long stop() waits for the thread; longer than importing httpx on a busy machine takes."""
 DETAIL_LIMIT = 200
 """Characters of a status detail."""
 
-Address = str | Callable[[], str | None]
-
 
 class TargetPoller:
-    """Polls GET {url}/api/state and hands every outcome to `on_status`, on the poller's own thread.
+    """Polls one target and hands every outcome to `on_status`, on the poller's own thread.
 
-    `url` is an address, or a callable that is asked before every poll: None means that there is no
+    The adapter knows what to ask. Its `locate` is called before every poll: None means that there is no
     address yet (status "starting"), a StormdeskError that there will be none (status "unreachable").
-    Raises UsageError when an address is not an http(s) URL.
     """
 
     def __init__(
         self,
-        url: Address,
+        adapter: TargetAdapter,
         on_status: Callable[[TargetStatus], None],
         *,
         period_s: float = 1.0,
-        timeout_ms: int = 800,
         max_body_bytes: int = 65_536,
     ) -> None:
-        if isinstance(url, str):
-            check_target_url(url)
-        self._url = url
+        self._adapter = adapter
         self._on_status = on_status
         self._period_s = period_s
-        self._timeout_ms = timeout_ms
         self._max_body_bytes = max_body_bytes
         self._counts = dict.fromkeys(
             ("starting", "ok", "slow", "unreachable", "invalid", "listener_errors"), 0
@@ -83,7 +76,11 @@ class TargetPoller:
 
     def statistics(self) -> dict[str, int]:
         """Polls by outcome, and how often the listener itself failed."""
-        return {**self._counts, "body_limit_bytes": self._max_body_bytes, "timeout_ms": self._timeout_ms}
+        return {
+            **self._counts,
+            "body_limit_bytes": self._max_body_bytes,
+            "timeout_ms": self._adapter.timeout_ms,
+        }
 
     # -- from other threads ----------------------------------------------------------------------------
 
@@ -140,12 +137,10 @@ class TargetPoller:
 
     async def _poll(self) -> TargetStatus:
         try:
-            url = self._url() if callable(self._url) else self._url
+            url = self._adapter.locate()
             if url is None:
                 return TargetStatus("starting", "the target has not said where it listens yet")
-            if callable(self._url):
-                check_target_url(url)
-            return await self._ask(url.rstrip("/") + "/api/state")
+            return await self._ask(url)
         except StormdeskError as error:
             return TargetStatus("unreachable", printable(str(error), DETAIL_LIMIT))
         except Exception as error:  # whatever a foreign server brings about, the desk goes on
@@ -153,36 +148,21 @@ class TargetPoller:
             return TargetStatus("invalid", printable(reason, DETAIL_LIMIT))
 
     async def _ask(self, url: str) -> TargetStatus:
-        """One exchange within the budget. A new connection each time: a kept one may be half dead."""
+        """One poll within the budget. New connections each time: a kept one may be half dead."""
         import httpx
 
         started_ns = monotonic_ns()
-        connected = False
-
-        async def note_progress(event: str, _info: object) -> None:
-            nonlocal connected
-            connected = connected or event == "connection.connect_tcp.complete"
-
-        # Proxies of the environment are ignored: the target is asked directly or not at all. The TLS
-        # context is only built where it is used: that takes longer than a poll.
-        client = httpx.AsyncClient(trust_env=False, verify=url.startswith("https:"), timeout=None)
+        web = _HttpWeb(url, self._max_body_bytes)
+        timeout_ms = self._adapter.timeout_ms
         try:
-            async with asyncio.timeout(self._timeout_ms / 1000), client:
-                request = client.build_request(
-                    "GET",
-                    url,
-                    headers={"Accept-Encoding": "identity", "Connection": "close"},
-                    extensions={"trace": note_progress},
-                )
-                response = await client.send(request, stream=True, follow_redirects=False)
-                try:
-                    result = await self._read(response)
-                finally:
-                    await response.aclose()
+            async with asyncio.timeout(timeout_ms / 1000), web:
+                result = await self._adapter.read(web, url)
         except TimeoutError:
-            if connected:
-                return self._status("slow", f"no whole answer within {self._timeout_ms} ms", started_ns)
-            return self._status("unreachable", f"no connection within {self._timeout_ms} ms", started_ns)
+            if web.connected:
+                return self._status("slow", f"no whole answer within {timeout_ms} ms", started_ns)
+            return self._status("unreachable", f"no connection within {timeout_ms} ms", started_ns)
+        except BadAnswer as bad:
+            return self._status("invalid", str(bad), started_ns)
         except httpx.RemoteProtocolError as error:
             return self._status("invalid", f"the answer is not HTTP: {error}", started_ns)
         except (httpx.TransportError, OSError) as error:
@@ -191,23 +171,6 @@ class TargetPoller:
             return self._status("invalid", result, started_ns)
         return self._status("ok", "", started_ns, result)
 
-    async def _read(self, response: httpx.Response) -> TargetSample | str:
-        """The sample in this response, or why there is none. Reads max_body_bytes at the most."""
-        if response.is_redirect or 300 <= response.status_code < 400:
-            where = response.headers.get("location", "nowhere")[:80]
-            return f"redirected ({response.status_code}) to {where!r}: redirects are not followed"
-        if response.status_code != 200:
-            return f"answered HTTP {response.status_code}, wanted 200"
-        encoding = response.headers.get("content-encoding", "identity")
-        if encoding != "identity":  # a few compressed bytes can unfold into gigabytes
-            return f"answered in content-encoding {encoding[:40]!r}, wanted plain"
-        body = bytearray()
-        async for chunk in response.aiter_raw():
-            body += chunk
-            if len(body) > self._max_body_bytes:
-                return f"the body is longer than {self._max_body_bytes} bytes"
-        return parse_state(bytes(body))
-
     def _status(
         self, status: str, detail: str, started_ns: int, sample: TargetSample | None = None
     ) -> TargetStatus:
@@ -215,12 +178,63 @@ class TargetPoller:
         return TargetStatus(status, detail, sample, (monotonic_ns() - started_ns) / NS_PER_MS)
 
 
-def check_target_url(url: str) -> None:
-    """Raises UsageError unless `url` is http://host[:port][/path] (or https)."""
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        good = False
-    if not good:
-        raise UsageError(f"target {url!r}: not an address; give it as http://127.0.0.1:3001")
+class _HttpWeb:
+    """The requests of one poll (adapter.Web) over httpx."""
+
+    def __init__(self, url: str, max_body_bytes: int) -> None:
+        import httpx
+
+        self.connected = False
+        """Whether a connection came about."""
+        self._max_body_bytes = max_body_bytes
+        # Proxies of the environment are ignored: the target is asked directly or not at all. The TLS
+        # context is only built where it is used: that takes longer than a poll.
+        self._client = httpx.AsyncClient(trust_env=False, verify=url.startswith("https:"), timeout=None)
+
+    async def __aenter__(self) -> Self:
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self._client.__aexit__(*error)
+
+    async def get(self, url: str, headers: Mapping[str, str] | None = None) -> bytes:
+        """The body of a plain 200."""
+        return await self._request("GET", url, headers)
+
+    async def post(self, url: str, headers: Mapping[str, str] | None = None) -> bytes:
+        """The same with POST."""
+        return await self._request("POST", url, headers)
+
+    async def _request(self, method: str, url: str, headers: Mapping[str, str] | None) -> bytes:
+        request = self._client.build_request(
+            method,
+            url,
+            headers={"Accept-Encoding": "identity", "Connection": "close", **(headers or {})},
+            extensions={"trace": self._note_progress},
+        )
+        response = await self._client.send(request, stream=True, follow_redirects=False)
+        try:
+            return await self._read(response)
+        finally:
+            await response.aclose()
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        """The body of this response, max_body_bytes at the most."""
+        if response.is_redirect or 300 <= response.status_code < 400:
+            where = response.headers.get("location", "nowhere")[:80]
+            raise BadAnswer(f"redirected ({response.status_code}) to {where!r}: redirects are not followed")
+        if response.status_code != 200:
+            raise BadAnswer(f"answered HTTP {response.status_code}, wanted 200", response.status_code)
+        encoding = response.headers.get("content-encoding", "identity")
+        if encoding != "identity":  # a few compressed bytes can unfold into gigabytes
+            raise BadAnswer(f"answered in content-encoding {encoding[:40]!r}, wanted plain")
+        body = bytearray()
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if len(body) > self._max_body_bytes:
+                raise BadAnswer(f"the body is longer than {self._max_body_bytes} bytes")
+        return bytes(body)
+
+    async def _note_progress(self, event: str, _info: object) -> None:
+        self.connected = self.connected or event == "connection.connect_tcp.complete"

@@ -9,7 +9,8 @@ thread of its own, never touches the session, and knows nothing of other gateway
 
     host.py          the seam: what a gateway sees of a session
     keys.py          API keys: who may trade, and how a signature is checked
-    market_data.py   public data: book, trades, candles, statistics
+    market_data.py   public data: book, trades, updates; candle_reader.py what is asked of its candles
+    wire_ports.py    the ports of FIX, OUCH and the ITCH feed, on the loop of api/server.py
 
 binance/, in the order in which a request passes it:
 

@@ -7,12 +7,13 @@ applying the diff of two images to the first gives the second, level for level.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BookImage", "DepthDiff", "SideLevels", "Top", "changed_levels", "diff_images"]
+__all__ = ["BookImage", "DepthDiff", "SideLevels", "Top", "changed_levels", "diff_images", "join_diffs"]
 
 Levels = npt.NDArray[Any]
 NO_LEVELS: Levels = np.zeros(0, np.int64)
@@ -66,7 +67,7 @@ class BookImage(NamedTuple):
 
 
 class DepthDiff(NamedTuple):
-    """The levels whose quantity changed between two images."""
+    """The levels whose quantity changed from one image to another, or at one between them."""
 
     first_id: int
     """One more than the last id of the diff before."""
@@ -85,6 +86,24 @@ def diff_images(before: BookImage, after: BookImage, *, first_id: int) -> DepthD
     if not len(bids.prices) and not len(asks.prices):
         return None
     return DepthDiff(first_id, after.update_id, after.time_ns, bids, asks)
+
+
+def join_diffs(diffs: Sequence[DepthDiff], *, first_id: int) -> DepthDiff:
+    """All levels of consecutive diffs (at least one), as the last of them with the level left it."""
+    if len(diffs) == 1:
+        return diffs[0]._replace(first_id=first_id)
+    bids = _last_of_each([diff.bids for diff in diffs], is_bid=True)
+    asks = _last_of_each([diff.asks for diff in diffs], is_bid=False)
+    return DepthDiff(first_id, diffs[-1].last_id, diffs[-1].time_ns, bids, asks)
+
+
+def _last_of_each(parts: list[SideLevels], *, is_bid: bool) -> SideLevels:
+    """The last word on each price, best first."""
+    prices = np.concatenate([part.prices for part in reversed(parts)])
+    lots = np.concatenate([part.lots for part in reversed(parts)])
+    prices, first = np.unique(prices, return_index=True)
+    lots = lots[first]
+    return SideLevels(prices[::-1], lots[::-1]) if is_bid else SideLevels(prices, lots)
 
 
 def changed_levels(before: SideLevels, after: SideLevels, *, is_bid: bool) -> SideLevels:

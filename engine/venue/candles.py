@@ -20,7 +20,16 @@ from engine.core.clock import NS_PER_S
 from engine.core.types import Side
 from engine.venue.row_log import RowLog
 
-__all__ = ["CANDLE_DTYPE", "INTERVALS", "CandleSeries", "Interval", "aggregate", "group_trades"]
+__all__ = [
+    "CANDLE_DTYPE",
+    "INTERVALS",
+    "Candle",
+    "CandleSeries",
+    "Interval",
+    "aggregate",
+    "group_rows",
+    "group_trades",
+]
 
 Rows = npt.NDArray[Any]
 
@@ -190,6 +199,29 @@ def group_trades(trades: Sequence[tuple[int, ...]], *, epoch_ns: int, size_ns: i
         groups.append((open_ns, open_ns + size_ns, first, high, low, close, volume, quote,
                        taken, taken_quote, count, first_id, last_id))  # fmt: skip
     return groups
+
+
+def group_rows(trades: Rows, *, epoch_ns: int, size_ns: int) -> list[Candle]:
+    """What `group_trades` gives, of an array with at least one; faster from about thirty trades on."""
+    opens = trades["time_ns"] + epoch_ns
+    opens -= opens % size_ns
+    starts = np.flatnonzero(np.diff(opens, prepend=opens[:1] - 1))
+    ends = np.append(starts[1:], len(trades)) - 1
+    price, lots, ids = trades["price_ticks"], trades["qty_lots"], trades["trade_id"]
+    taken = np.where(trades["aggressor_side"] == BUYS, lots, 0)
+    columns = (
+        opens[starts],
+        opens[starts] + size_ns,
+        price[starts],
+        np.maximum.reduceat(price, starts),
+        np.minimum.reduceat(price, starts),
+        price[ends],
+        *(np.add.reduceat(amount, starts) for amount in (lots, price * lots, taken, price * taken)),
+        ends - starts + 1,
+        ids[starts],
+        ids[ends],
+    )
+    return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
 def aggregate(rows: Rows, opens: Rows, close_before: int) -> Rows:

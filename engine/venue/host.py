@@ -7,7 +7,7 @@ here is called back on a gateway's thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.broker.terms import (
@@ -24,6 +24,7 @@ from engine.frame import Frame
 if TYPE_CHECKING:
     from engine.broker.boundary import PublicFate
     from engine.broker.filters import Filters
+    from engine.feeds.transport.retained import RetainedMessages
 
 __all__ = ["BoundaryView", "BrokerView", "FeeSchedule", "VenueHost"]
 
@@ -132,6 +133,10 @@ class VenueHost(Protocol):
     def boundary(self) -> BoundaryView: ...
 
     @property
+    def itch_log(self) -> RetainedMessages | None:
+        """The market as ITCH 5.0 messages; None: it is not kept as such."""
+
+    @property
     def told_count(self) -> int:
         """Sequence of the last message told."""
 
@@ -144,6 +149,12 @@ class VenueHost(Protocol):
 
     def request(self, request: BrokerRequest, /) -> bool:
         """Queue it; False when the queue is full. Raises UsageError for what can be no request."""
+
+    def note_answer(self, account: int, orders: Sequence[OrderState] | None, /) -> None:
+        """The account has asked how these orders stand (None: which are open), and is told."""
+
+    def note_limited(self, account: int, wait_ms: int, /) -> None:
+        """A request of the account is refused for its rate; it is told to wait (0: as the boundary says)."""
 
     def told(self, since: int, /) -> tuple[Told, ...]:
         """Messages after sequence `since`; a first sequence beyond since + 1 is a gap."""

@@ -3,19 +3,24 @@
 Place on the data path: between the session and the gateways (stop 6b). `look` reads the session on the
 engine thread and publishes immutable values; readers on other threads take whatever stands, without a lock.
 Invariant: what is said of the book is a function of the session's state at the boundaries (every 100 ms of
-session time), so a replay says the same; trades are told at whichever look comes first, each once.
+session time), so a replay says the same; trades are told at whichever look comes first, each once. While
+nobody watches, an engine may `rest`: trades and candles stay complete, the book is seen now and then, and no
+boundary is said. While the boundary's public data stand still (a fault), what readers see stands still too;
+updates are made all the same, and it is for those who pass them on to hold them back.
 
-    Engine     look next_stop_ns
+    Engine     look next_stop_ns; rest next_rest_ns
+    Watchers   watch unwatch is_watched
     Book       image top
     Trades     trades_since aggregates_since last_trades last_trade
-    Candles    klines candle
-    Tickers    window average last_price_ticks
+    Candles    klines candle window average (candle_reader.py)
+    Tickers    last_price_ticks
     Streams    updates_since update_count
 """
 
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -26,16 +31,9 @@ from engine.core.clock import NS_PER_MS, NS_PER_S
 from engine.core.types import Side
 from engine.market.records import TradeRow
 from engine.market.tape import Trade
-from engine.venue.book_images import BookImage, DepthDiff, SideLevels, Top, diff_images
-from engine.venue.candle_history import make_history, minute_volatility
-from engine.venue.candles import (
-    CANDLE_DTYPE,
-    MINUTE_NS,
-    CandleSeries,
-    Interval,
-    aggregate,
-    group_trades,
-)
+from engine.venue.book_images import BookImage, DepthDiff, SideLevels, Top, diff_images, join_diffs
+from engine.venue.candle_reader import CandleReader
+from engine.venue.candles import Candle, group_rows, group_trades
 from engine.venue.row_log import RowLog
 
 if TYPE_CHECKING:
@@ -59,15 +57,16 @@ BOUNDARY_NS = 100 * NS_PER_MS
 UPDATES_KEPT = 4_096
 """Updates kept for streams; a reader that falls further behind sees a gap in their numbers."""
 TRADES_KEPT = 200_000
-SECONDS_KEPT = 90_000
-"""Candles of one second with trades: at least a day."""
-MINUTES_KEPT = 50_000
-"""Candles of one minute with trades: at least a month."""
-IDLE_TRADES = 256
-"""Trades that may wait while nobody watches; far fewer than the market itself keeps."""
+MANY_TRADES = 32
+"""From so many trades at once, numpy is faster than plain Python."""
+REST_SHARE = 16
+"""While nobody watches, one part in so many of what the market's ring of trades holds may come between two
+stops; and four times as many may wait to be taken."""
+SHORTEST_REST_NS = NS_PER_MS
+HELD_TRADES = 200_000
+"""Trades that readers may not see yet while public data stand still; more, and the oldest are seen early."""
 BEST_LEVELS = 20
 """Levels a side in a boundary's update."""
-AVERAGE_NS = 5 * MINUTE_NS
 
 TRADE_DTYPE = np.dtype(
     [
@@ -119,7 +118,8 @@ class BoundaryUpdate(NamedTuple):
     is_second: bool
     """Whether a second of session time is full."""
     second_diff: DepthDiff | None
-    """At full seconds: since the second before. It has ids of its own, gap-free as well."""
+    """At full seconds: all that changed at boundaries since the second before, also what is again as it was:
+    a snapshot may be of any boundary between. It has ids of its own, gap-free as well."""
     best: BookImage
     """The best BEST_LEVELS levels of each side."""
 
@@ -128,57 +128,58 @@ Update = TradesUpdate | TopUpdate | BoundaryUpdate
 """What streams are made of; numbers are gap-free."""
 
 
-class Window(NamedTuple):
-    """Statistics of a stretch of time."""
+class _Seen(NamedTuple):
+    """What readers see; replaced as a whole."""
 
-    start_ns: int
-    end_ns: int
-    candle: Rows
-    """One row of CANDLE_DTYPE."""
-    close_before: int
-    """Ticks of the last trade before it."""
+    time_ns: int
+    image: BookImage
+    top: Top
+    last_trade: LastTrade | None
 
 
-class MarketData:
+class _Trades(NamedTuple):
+    """Trades that were taken together."""
+
+    rows: Rows
+    candles: list[Candle]
+    """Of a second each, or parts of them."""
+
+
+class MarketData(CandleReader):
     """Public data of one session. `epoch_ns`: wall time at session time 0."""
 
     def __init__(self, session: Session, epoch_ns: int) -> None:
-        self.epoch_ns = epoch_ns
+        super().__init__(session, epoch_ns)
         self.money = Money(session.exchange.instrument)
-        self.instrument = session.exchange.instrument
-        self._session = session
         self._exchange = session.exchange
+        self._boundary = session.broker.boundary
         now_ns = session.now_ns
-        self.time_ns = now_ns
-        """Session time of what is published."""
         self.next_stop_ns = now_ns - now_ns % BOUNDARY_NS + BOUNDARY_NS
         """Session time must not pass this without a look there."""
-        self.is_watched = True
-        """Set to False (by any thread, at any time) while nobody reads: then only full seconds are
-        boundaries, and a fast session loses less time. Ids stay gap-free over the change."""
-        self.opening_ticks: int | None = None
-        """The price with which the session began: that of its first trade, or the mid of the first boundary
-        that has one, whichever came first."""
-        self.image = self._take_image(now_ns)
-        """The book at the last boundary."""
-        self.top = self.image.top()
-        self.last_trade: LastTrade | None = None
         self.update_count = 0
         """Number of the last update."""
         self.lost_trades = 0
         """Trades that had left the session's own ring before a look."""
-        self._second_image = self.image
-        self._diff_id = self._second_diff_id = self.image.update_id
+        self._watchers: dict[object, None] = {}
+        self._rest_ns = BOUNDARY_NS
+        self._rest_count = 0
+        self._image = self._take_image(now_ns)
+        """The book at the last boundary."""
+        self._second: list[DepthDiff] = []
+        """Diffs since the last full second."""
+        self._top = self._image.top()
+        self._diff_id = self._second_diff_id = self._image.update_id
         self._trades = RowLog(TRADE_DTYPE, key="trade_id", kept=TRADES_KEPT)
         self._trade_count = 0
         self._aggregate_count = 0
-        self._seconds = CandleSeries(NS_PER_S, kept=SECONDS_KEPT)
-        self._minutes = CandleSeries(MINUTE_NS, kept=MINUTES_KEPT)
+        self._held: deque[_Trades] = deque()
+        self._held_count = 0
         self._updates: deque[Update] = deque(maxlen=UPDATES_KEPT)
-        self._history: Rows | None = None
+        self._seen = _Seen(now_ns, self._image, self._top, None)
         if session.exchange.trade_count:
             self._take_trades(now_ns)
         self._note_opening()
+        self._show(now_ns)
 
     # -- on the engine thread --------------------------------------------------------------------------
 
@@ -186,19 +187,49 @@ class MarketData:
         """Publishes what is new since the last look; whether there was anything. Call it after each advance,
         on the engine thread."""
         now_ns = self._session.now_ns
-        waiting = self._exchange.trade_count - self._trade_count
-        is_full = self.is_watched or self._crossed_second(now_ns)
-        came = waiting > 0 and (is_full or waiting >= IDLE_TRADES)
+        came = self._exchange.trade_count != self._trade_count
         if came:
             self._take_trades(now_ns)
         if now_ns >= self.next_stop_ns:
-            if is_full:
-                self._mark_boundary(now_ns)
-                return True
-            self.next_stop_ns = now_ns - now_ns % BOUNDARY_NS + BOUNDARY_NS
+            self._mark_boundary(now_ns)
         elif came:
             self._look_at_top(now_ns)
-        return came
+        else:
+            return False
+        self._show(now_ns)
+        return True
+
+    def rest(self, *, sees_book: bool) -> bool:
+        """In place of `look` while nobody watches: takes the trades that may not wait, and with `sees_book`
+        all of them and the book as it is, for those who ask. Whether there were updates."""
+        if self.opening_ticks is None:
+            return self.look()
+        now_ns, count = self._session.now_ns, self._exchange.trade_count
+        self.next_stop_ns = now_ns - now_ns % BOUNDARY_NS + BOUNDARY_NS
+        room = len(self._exchange.market.trades) // REST_SHARE
+        came, self._rest_count = count - self._rest_count, count
+        if came > room:
+            self._rest_ns = max(SHORTEST_REST_NS, self._rest_ns // 2)
+        elif 2 * came < room:
+            self._rest_ns = min(NS_PER_S, 2 * self._rest_ns)
+        takes = count - self._trade_count >= (1 if sees_book else 4 * room)
+        if takes:
+            self._take_trades(now_ns)
+        if sees_book and self._session.event_count != self._image.update_id:
+            self._image = self._take_image(now_ns)
+            self._diff_id = self._second_diff_id = self._image.update_id
+            self._second.clear()
+            self._top = self._image.top()
+        if takes or sees_book:
+            self._show(now_ns)
+        return takes
+
+    @property
+    def next_rest_ns(self) -> int:
+        """While nobody watches, session time must not pass this without a rest there."""
+        if self.opening_ticks is None:
+            return self.next_stop_ns
+        return self._session.now_ns + self._rest_ns
 
     def _crossed_second(self, now_ns: int) -> bool:
         """Whether a full second lies between the boundary before and now."""
@@ -211,21 +242,22 @@ class MarketData:
         self._trade_count = last
         if not len(found):
             return
-        rows = self._public_rows(found)
-        trades = np.array(rows, TRADE_DTYPE)
+        if len(found) < MANY_TRADES:
+            tuples = self._public_tuples(found)
+            trades = np.array(tuples, TRADE_DTYPE)
+            candles = group_trades(tuples, epoch_ns=self.epoch_ns, size_ns=NS_PER_S)
+        else:
+            trades = self._public_rows(found)
+            candles = group_rows(trades, epoch_ns=self.epoch_ns, size_ns=NS_PER_S)
         trades.flags.writeable = False
-        _, self._aggregate_count, time_ns, price, lots, _ = rows[-1]
+        self._aggregate_count = int(trades[-1]["aggregate_id"])
         if self.opening_ticks is None:
-            self.opening_ticks = rows[0][3]
-        groups = group_trades(rows, epoch_ns=self.epoch_ns, size_ns=NS_PER_S)
-        self._trades.append(trades)
-        self._seconds.add(groups)
-        self._minutes.add(groups)
-        self.last_trade = LastTrade(time_ns, price, lots)
-        self.time_ns = now_ns
+            self.opening_ticks = int(trades[0]["price_ticks"])
+        self._held.append(_Trades(trades, candles))
+        self._held_count += len(trades)
         self._publish(TradesUpdate(self.update_count + 1, now_ns, trades))
 
-    def _public_rows(self, found: Rows) -> list[tuple[int, ...]]:
+    def _public_tuples(self, found: Rows) -> list[tuple[int, ...]]:
         """Executions as rows of TRADE_DTYPE. Few at a time: plain Python is faster than numpy."""
         rows: list[tuple[int, ...]] = []
         aggregate_id, last = self._aggregate_count, None
@@ -238,8 +270,19 @@ class MarketData:
             rows.append((trade_id, aggregate_id, time_ns, price, lots, side))
         return rows
 
+    def _public_rows(self, found: Rows) -> Rows:
+        """The same for many."""
+        rows = np.empty(len(found), TRADE_DTYPE)
+        for name in ("trade_id", "time_ns", "price_ticks", "qty_lots", "aggressor_side"):
+            rows[name] = found[name]
+        is_new = np.ones(len(found), bool)
+        keys = (found[name] for name in ("aggressor", "time_ns", "aggressor_side", "price_ticks"))
+        is_new[1:] = np.logical_or.reduce([key[1:] != key[:-1] for key in keys])
+        rows["aggregate_id"] = self._aggregate_count + np.cumsum(is_new)
+        return rows
+
     def _mark_boundary(self, now_ns: int) -> None:
-        before = self.image
+        before = self._image
         is_second = self._crossed_second(now_ns)
         self.next_stop_ns = now_ns - now_ns % BOUNDARY_NS + BOUNDARY_NS
         image, diff, second_diff = before, None, None
@@ -248,13 +291,12 @@ class MarketData:
             diff = diff_images(before, image, first_id=self._diff_id + 1)
             if diff is not None:
                 self._diff_id = diff.last_id
-        if is_second:
-            second_diff = diff_images(self._second_image, image, first_id=self._second_diff_id + 1)
-            self._second_image = image
-            if second_diff is not None:
-                self._second_diff_id = second_diff.last_id
-        self.image = image
-        self.time_ns = now_ns
+                self._second.append(diff)
+        if is_second and self._second:
+            second_diff = join_diffs(self._second, first_id=self._second_diff_id + 1)
+            self._second_diff_id = second_diff.last_id
+            self._second.clear()
+        self._image = image
         self._note_opening()
         if image is not before:
             self._note_top(image.top())
@@ -272,12 +314,12 @@ class MarketData:
         self._note_top(BookImage(self._session.event_count, now_ns, bids, asks).top())
 
     def _note_top(self, top: Top) -> None:
-        if top[2:] != self.top[2:]:
-            self.top = top
+        if top[2:] != self._top[2:]:
+            self._top = top
             self._publish(TopUpdate(self.update_count + 1, top.time_ns, top))
 
     def _note_opening(self) -> None:
-        bids, asks = self.image.bids.prices, self.image.asks.prices
+        bids, asks = self._image.bids.prices, self._image.asks.prices
         if self.opening_ticks is None and len(bids) and len(asks):
             self.opening_ticks = max(1, int(bids[0] + asks[0]) // 2)
 
@@ -285,12 +327,62 @@ class MarketData:
         self._updates.append(update)
         self.update_count = update.number
 
+    def _show(self, now_ns: int) -> None:
+        """Lets readers see what is published, unless public data stand still."""
+        is_stale = self._boundary.is_stale
+        last = self._seen.last_trade
+        while self._held and (not is_stale or self._held_count > HELD_TRADES):
+            rows, candles = self._held.popleft()
+            self._held_count -= len(rows)
+            self._trades.append(rows)
+            self._seconds.add(candles)
+            self._minutes.add(candles)
+            _, _, time_ns, price, lots, _ = rows[-1].item()
+            last = LastTrade(time_ns, price, lots)
+        if not is_stale:
+            self._seen = _Seen(now_ns, self._image, self._top, last)
+
+    # -- watchers, on any thread -----------------------------------------------------------------------
+
+    def watch(self, watcher: object) -> None:
+        """From now on this watcher wants every update."""
+        self._watchers[watcher] = None
+
+    def unwatch(self, watcher: object) -> None:
+        """It wants them no longer."""
+        self._watchers.pop(watcher, None)
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody wants every update."""
+        return bool(self._watchers)
+
     # -- for readers on any thread ---------------------------------------------------------------------
 
     @property
+    def time_ns(self) -> int:
+        """Session time of what is to be seen."""
+        return self._seen.time_ns
+
+    @property
     def now_ns(self) -> int:
-        """Wall time of what is published."""
-        return self.epoch_ns + self.time_ns
+        """The same in wall time."""
+        return self.epoch_ns + self._seen.time_ns
+
+    @property
+    def image(self) -> BookImage:
+        """The book at the last boundary; at any time when nobody watches."""
+        return self._seen.image
+
+    @property
+    def top(self) -> Top:
+        """The best prices."""
+        return self._seen.top
+
+    @property
+    def last_trade(self) -> LastTrade | None:
+        """None before the first."""
+        return self._seen.last_trade
 
     @property
     def last_price_ticks(self) -> int | None:
@@ -300,9 +392,15 @@ class MarketData:
 
     def updates_since(self, number: int) -> tuple[Update, ...]:
         """Updates after this number, oldest first; where the first is not number + 1, some have left."""
-        kept = tuple(self._updates)
-        later = kept[-1].number - number if kept else 0
-        return kept[-later:] if later > 0 else ()
+        asked = self.update_count - number
+        while asked > 0:
+            # In one step, so that no other thread comes between.
+            newest_first = tuple(islice(reversed(self._updates), asked))
+            later = newest_first[0].number - number if newest_first else 0
+            if later <= len(newest_first) or len(newest_first) < asked:
+                return newest_first[: max(0, later)][::-1]
+            asked = later  # more came meanwhile
+        return ()
 
     def trades_since(self, trade_id: int) -> Rows:
         """Kept trades with a greater id, oldest first: TRADE_DTYPE."""
@@ -316,72 +414,6 @@ class MarketData:
         """The last trades, oldest first: TRADE_DTYPE."""
         return self._trades.last(count)
 
-    def klines(
-        self,
-        interval: Interval,
-        *,
-        start_ns: int | None = None,
-        end_ns: int | None = None,
-        limit: int = 500,
-        zone_ns: int = 0,
-    ) -> Rows:
-        """Candles that open within [start_ns, end_ns] (wall ns), oldest first: CANDLE_DTYPE.
-
-        At most `limit`: the first of them with a start, else the last. The last candle may still be open.
-        Candles of one second exist from the session's beginning on, others reach back into the synthetic
-        history. None before the market had a price.
-        """
-        opening, now_ns = self.opening_ticks, self.now_ns
-        if opening is None or limit <= 0:
-            return np.zeros(0, CANDLE_DTYPE)
-        first_ns = self._first_ns(interval)
-        last_ns = now_ns if end_ns is None else min(now_ns, end_ns)
-        if last_ns < first_ns or (start_ns is not None and start_ns > last_ns):
-            return np.zeros(0, CANDLE_DTYPE)
-        if start_ns is None:
-            from_ns = interval.step_back(interval.open_of(last_ns, zone_ns), limit - 1, zone_ns)
-        else:
-            from_ns = start_ns
-            if interval.size_ns:
-                last_ns = min(last_ns, max(from_ns, first_ns) + (limit + 1) * interval.size_ns)
-        opens = interval.opens(max(from_ns, first_ns), last_ns, zone_ns)
-        if start_ns is not None and opens[0] < start_ns:
-            opens = opens[1:]
-        opens = opens[: limit + 1] if start_ns is not None else opens[-limit - 1 :]
-        if len(opens) < 2:
-            return np.zeros(0, CANDLE_DTYPE)
-        return self._candles(interval, opens, opening)
-
-    def candle(self, interval: Interval, open_ns: int, zone_ns: int = 0) -> Rows | None:
-        """The candle that opens at open_ns: one row of CANDLE_DTYPE; None before the market had a price."""
-        opening = self.opening_ticks
-        if opening is None:
-            return None
-        row: Rows = self._candles(interval, interval.opens(open_ns, open_ns, zone_ns), opening)[0]
-        return row
-
-    def window(self, start_ns: int) -> Window | None:
-        """Statistics from start_ns (wall; rounded up to a full minute) to now, from the session's trades and,
-        before it, the synthetic history; ids and counts of trades are the session's alone. None before the
-        market had a price."""
-        opening, now_ns = self.opening_ticks, self.now_ns
-        if opening is None:
-            return None
-        first_ns = start_ns + -start_ns % MINUTE_NS
-        opens = np.array([first_ns, max(now_ns, first_ns) + 1])
-        rows = self._minute_rows(first_ns, int(opens[1]), opening)
-        before = self._close_before(self._minutes, first_ns, opening)
-        row = aggregate(rows, opens, before)[0]
-        row["trades"] = int(rows["trades"][rows["first_id"] >= 0].sum())
-        return Window(start_ns, now_ns, row, before)
-
-    def average(self) -> tuple[int, int]:
-        """(quote volume in tick-lots, volume in lots) of the last five minutes (in full seconds); (price, 1)
-        when nothing has traded in them. (0, 1) before the market had a price."""
-        rows = self._seconds.since(self.now_ns - AVERAGE_NS)
-        volume = int(rows["volume"].sum())
-        return (int(rows["quote"].sum()), volume) if volume else (self.last_price_ticks or 0, 1)
-
     def statistics(self) -> dict[str, int]:
         """Fill and drops."""
         return {
@@ -389,65 +421,10 @@ class MarketData:
             "updates_kept": len(self._updates),
             "updates_limit": UPDATES_KEPT,
             "trades_lost": self.lost_trades,
+            "trades_held": self._held_count,
+            "trades_held_limit": HELD_TRADES,
+            "watchers": len(self._watchers),
             **{f"trades_{name}": value for name, value in self._trades.statistics().items()},
             **{f"seconds_{name}": value for name, value in self._seconds.statistics().items()},
             **{f"minutes_{name}": value for name, value in self._minutes.statistics().items()},
         }
-
-    # -- candles -----------------------------------------------------------------------------------------
-
-    def _candles(self, interval: Interval, opens: Rows, opening: int) -> Rows:
-        first_ns, end_ns = int(opens[0]), int(opens[-1])
-        if interval.size_ns == NS_PER_S:
-            series = self._seconds
-            rows = series.since(first_ns)
-            rows = rows[: int(rows["open_ns"].searchsorted(end_ns))]
-        else:
-            series = self._minutes
-            rows = self._minute_rows(first_ns, end_ns, opening)
-        return aggregate(rows, opens, self._close_before(series, first_ns, opening))
-
-    def _minute_rows(self, first_ns: int, end_ns: int, opening: int) -> Rows:
-        """Candles of one minute within [first_ns, end_ns), those of the history included."""
-        rows = self._minutes.since(first_ns)
-        rows = rows[: int(rows["open_ns"].searchsorted(end_ns))]
-        if first_ns >= self.epoch_ns:
-            return rows
-        history = self._past(opening)
-        low, high = history["open_ns"].searchsorted((first_ns, end_ns)).tolist()
-        return np.concatenate((history[low:high], rows))
-
-    def _close_before(self, series: CandleSeries, open_ns: int, opening: int) -> int:
-        found = series.before(open_ns)
-        if found is not None:
-            return found
-        if open_ns >= self.epoch_ns or series.size_ns == NS_PER_S:
-            return opening
-        history = self._past(opening)
-        at = int(history["open_ns"].searchsorted(open_ns))
-        return int(history["close"][at - 1] if at else history["open"][0])
-
-    def _first_ns(self, interval: Interval) -> int:
-        """Open of the oldest candle there is."""
-        series = self._seconds if interval.size_ns == NS_PER_S else self._minutes
-        oldest_ns = series.oldest_ns
-        if oldest_ns is not None:
-            return oldest_ns
-        if series is self._seconds or self.opening_ticks is None:
-            return self.epoch_ns - self.epoch_ns % NS_PER_S
-        return int(self._past(self.opening_ticks)["open_ns"][0])
-
-    def _past(self, opening: int) -> Rows:
-        """The synthetic history, made when first wanted; whoever makes it, it is the same."""
-        history = self._history
-        if history is None:
-            scenario = self._session.scenario
-            history = self._history = make_history(
-                scenario=scenario.name,
-                seed=self._session.seed,
-                opening_ticks=opening,
-                volatility_ticks=minute_volatility(scenario.fundamental, opening),
-                unit_lots=self.instrument.unit_lots,
-                epoch_ns=self.epoch_ns,
-            )
-        return history

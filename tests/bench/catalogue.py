@@ -10,7 +10,18 @@ from tests.bench.measure import Benchmark
 
 __all__ = ["NAMES", "load"]
 
-NAMES = ("book", "matching", "digest", "simulation", "analytics", "itch", "memory", "startup", "live_desk")
+NAMES = (
+    "book",
+    "matching",
+    "digest",
+    "simulation",
+    "analytics",
+    "itch",
+    "memory",
+    "startup",
+    "live_desk",
+    "venue_load",
+)
 """Each is the name of a module here that has a BENCHMARK."""
 
 

@@ -17,13 +17,13 @@ import sys
 import tempfile
 import termios
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.bench.market import scenario_name
 from tests.bench.measure import Benchmark, NotHere, Requirement, Row, Step, Steps, compare
 
-__all__ = ["BENCHMARK"]
+__all__ = ["BENCHMARK", "on_terminal"]
 
 COLUMNS, ROWS = 200, 60
 SECONDS, QUICK_SECONDS = 10.0, 1.0
@@ -84,6 +84,22 @@ BENCHMARK = Benchmark(
 
 def _run(scenario: str, speed: str, seconds: float, *flags: str) -> dict[str, float]:
     """What a desk in a process of its own measured."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "found.json"
+        with on_terminal("tests.bench.live_desk_process", scenario, speed, str(seconds), str(file), *flags):
+            pass
+        found: dict[str, float] = json.loads(file.read_text())
+    return found
+
+
+@contextlib.contextmanager
+def on_terminal(
+    module: str, *arguments: str, keep: tuple[int, ...] = ()
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A module as a process on a pseudo terminal of its own, with these descriptors; waits for its end.
+
+    Raises NotHere where there are no pseudo terminals, AssertionError when it ends badly.
+    """
     try:
         terminal, its_end = pty.openpty()
     except OSError as error:
@@ -92,27 +108,26 @@ def _run(scenario: str, speed: str, seconds: float, *flags: str) -> dict[str, fl
     environment = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": str(_ROOT)}
     for name in ("COLORTERM", "NO_COLOR"):
         environment.pop(name, None)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "found.json"
-        command = [sys.executable, "-m", "tests.bench.live_desk_process", scenario, speed, str(seconds)]
-        process = subprocess.Popen(
-            [*command, str(file), *flags],
-            cwd=_ROOT,
-            env=environment,
-            stdin=its_end,
-            stdout=its_end,
-            stderr=its_end,
-            start_new_session=True,
-        )
-        os.close(its_end)
-        taken = _Taken(terminal)
-        taken.start()
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        cwd=_ROOT,
+        env=environment,
+        stdin=its_end,
+        stdout=its_end,
+        stderr=its_end,
+        pass_fds=keep,
+        start_new_session=True,
+    )
+    os.close(its_end)
+    taken = _Taken(terminal)
+    taken.start()
+    try:
+        yield process
+    finally:
         process.wait()
         taken.join()
         os.close(terminal)
-        assert process.returncode == 0, f"the desk ended with {process.returncode}: {taken.tail()}"
-        found: dict[str, float] = json.loads(file.read_text())
-    return found
+    assert process.returncode == 0, f"the desk ended with {process.returncode}: {taken.tail()}"
 
 
 class _Taken(threading.Thread):

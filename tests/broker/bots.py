@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from engine.broker.journaling import request_commands
 from engine.broker.terms import (
     AmendOrder,
+    Balances,
     BrokerRequest,
     CancelAllOrders,
     CancelOrder,
@@ -14,15 +15,17 @@ from engine.broker.terms import (
     ListKind,
     Message,
     OpenAccount,
+    OrderState,
     OrderTerms,
     OrderType,
     PlaceList,
     PlaceOrder,
+    Refusal,
     Reply,
 )
 from engine.core.rng import Stream
 from engine.core.types import Side, TimeInForce
-from engine.scenarios.loader import load_scenario
+from engine.scenarios.loader import VenueTerms, load_scenario
 from engine.session import Session, SessionConfig
 
 MS = 1_000_000
@@ -32,10 +35,24 @@ class Market:
     """A session with accounts for bots, driven by the test."""
 
     def __init__(
-        self, *, seed: int = 1, bots: int = 1, scenario: str = "minimal", warm_up_ns: int = 2_000 * MS
+        self,
+        *,
+        seed: int = 1,
+        bots: int = 1,
+        scenario: str = "minimal",
+        warm_up_ns: int = 2_000 * MS,
+        quiet: bool = False,
+        base: str | None = None,
+        quote: str | None = None,
     ) -> None:
-        self.session = Session(SessionConfig(scenario=load_scenario(scenario), seed=seed))
-        self.session.advance(warm_up_ns)
+        """`quiet`: nobody but the bots; `base` and `quote`: what each begins with."""
+        loaded = load_scenario(scenario)
+        if quiet:
+            loaded = loaded._replace(groups=())
+        if base is not None or quote is not None:
+            loaded = loaded._replace(venue=VenueTerms(base, quote))
+        self.session = Session(SessionConfig(scenario=loaded, seed=seed))
+        self.session.advance(MS if quiet else warm_up_ns)
         first = self.session.broker.first_account
         self.accounts = list(range(first, first + bots))
         self._numbers = 0
@@ -66,15 +83,55 @@ class Market:
         return [one.message for one in new]
 
     def reply(self, request: BrokerRequest) -> Reply:
-        """Asks, lets a millisecond pass and gives the answer."""
+        """Asks, lets a millisecond pass and gives the answer; `told` has it, too."""
+        boundary = self.session.broker.boundary
+        since = boundary.told_count
         self.ask(request)
         self.run(1)
-        return next(
-            one for one in self.told() if isinstance(one, Reply) and one.request_id == request.request_id
-        )
+        answers = (one.message for one in boundary.told(since) if isinstance(one.message, Reply))
+        return next(one for one in answers if one.request_id == request.request_id)
 
     def place(self, terms: OrderTerms, *, account: int | None = None) -> Reply:
         return self.reply(PlaceOrder(account or self.bot, self.number(), terms))
+
+    def ask_for(self, terms: OrderTerms, *, account: int | None = None) -> None:
+        """Places an order and leaves what is told of it."""
+        self.told()
+        self.ask(PlaceOrder(account or self.bot, self.number(), terms))
+        self.run(1)
+
+    def placed(self, terms: OrderTerms, *, account: int | None = None) -> OrderState:
+        """Places an order that is taken."""
+        reply = self.place(terms, account=account)
+        assert reply.refusal == Refusal.NONE, reply
+        return reply.orders[0]
+
+    def listed(self, kind: ListKind, *orders: OrderTerms, account: int | None = None) -> Reply:
+        """Places a list, named after its first order."""
+        name = f"L{orders[0].client_order_id}"
+        return self.reply(PlaceList(account or self.bot, self.number(), kind, name, orders))
+
+    def cancelled(self, order_id: int, *, account: int | None = None) -> Reply:
+        return self.reply(CancelOrder(account or self.bot, self.number(), order_id=order_id))
+
+    def order(self, order_id: int, *, account: int | None = None) -> OrderState:
+        """As it is now."""
+        order = self.session.broker.order(account or self.bot, order_id)
+        assert order is not None
+        return order
+
+    def own(self, account: int | None = None) -> Balances:
+        """Balances as they are now."""
+        balances = self.session.broker.balances(account or self.bot)
+        assert balances is not None
+        return balances
+
+    def trade(self, price_ticks: int, lots: int = 1) -> None:
+        """The last two bots trade with each other, so that the last price is known; the book is as before."""
+        name = f"t{self.number()}"
+        seller, buyer = self.accounts[-2:]
+        self.placed(limit(f"{name}s", Side.ASK, price_ticks, lots), account=seller)
+        self.placed(limit(f"{name}b", Side.BID, price_ticks, lots), account=buyer)
 
     @property
     def bid(self) -> int:
@@ -95,6 +152,23 @@ def limit(client_id: str, side: Side, price_ticks: int, lots: int, **more: int) 
 
 def market(client_id: str, side: Side, lots: int, **more: int) -> OrderTerms:
     return OrderTerms(client_id, int(side), OrderType.MARKET, qty_lots=lots, **more)
+
+
+def stop(client_id: str, side: Side, stop_price_ticks: int, lots: int, **more: int) -> OrderTerms:
+    return OrderTerms(
+        client_id,
+        int(side),
+        OrderType(more.pop("type", OrderType.STOP_LOSS)),
+        stop_price_ticks=stop_price_ticks,
+        qty_lots=lots,
+        **more,
+    )
+
+
+def maker(client_id: str, side: Side, price_ticks: int, lots: int, **more: int) -> OrderTerms:
+    return OrderTerms(
+        client_id, int(side), OrderType.LIMIT_MAKER, price_ticks=price_ticks, qty_lots=lots, **more
+    )
 
 
 def random_requests(scene: Market, draw: Stream, account: int, serial: int) -> Iterable[BrokerRequest]:

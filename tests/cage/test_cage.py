@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import shutil
 import signal
 import socket
 import subprocess
@@ -52,7 +53,7 @@ ELSEWHERE = """
 import socket, sys
 port = int(sys.argv[1])
 for address in (("127.0.0.1", port), ("::1", port), ("192.0.2.1", 443), ("2001:db8::1", 443),
-                ("169.254.169.254", 80), ("www.example.com", 443), ("testnet.binance.vision", 443)):
+                ("169.254.169.254", 80), ("www.example.com", 443), ("testnet.binancefuture.com", 443)):
     try:
         socket.create_connection(address, 5)
         print(address, "REACHED")
@@ -156,6 +157,34 @@ def test_nothing_else_can_be_reached_and_says_so_at_once(cage, exchange_port):
     answers = cage.python(ELSEWHERE, str(exchange_port)).splitlines()
     assert len(answers) == 7
     assert all(answer.endswith(" no") for answer in answers), answers
+
+
+@in_namespaces
+@pytest.mark.skipif(shutil.which("ip") is None, reason="no ip here to make an interface with")
+def test_other_interfaces_of_the_machine_and_ways_out_are_gone_inside(tmp_path):
+    """On a machine that has them, which is a namespace of the test's own."""
+    machine = ["unshare", "--user", "--map-root-user", "--net", "--"]
+    done = subprocess.run(
+        [*machine, sys.executable, "-m", "tests.cage.other_interface"],
+        env=os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    if "Unknown device type" in done.stderr:
+        pytest.skip("this kernel has no veth interfaces")
+    assert done.returncode == 0, done.stderr
+    outside, _, inside = done.stdout.removeprefix("outside\n").partition("inside\n")
+    assert {line.split()[1] for line in outside.splitlines()} == {"reached"}
+    assert inside.splitlines() == [
+        "127.0.0.1 ECONNREFUSED",
+        "::1 ECONNREFUSED",
+        *("192.0.2.7 ENETUNREACH", "2001:db8::7 ENETUNREACH"),
+        *("192.0.2.7 ENETUNREACH", "203.0.113.9 ENETUNREACH"),
+        *("2001:db8::7 ENETUNREACH", "2001:db8:1::9 ENETUNREACH"),
+    ]
+    assert len(outside.splitlines()) == len(inside.splitlines())
 
 
 @in_namespaces
@@ -280,11 +309,40 @@ def test_a_venue_that_goes_away_is_told_to_the_user(cage):
     assert "1 connections found no venue" in err
 
 
+@in_namespaces
+def test_a_bot_with_authorities_of_its_own_is_told_of_the_addresses_without_tls(cage):
+    code = (
+        "import socket, ssl\n"
+        "stranger = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)\n"
+        "plain = socket.create_connection(('api.binance.com', 443), 10)\n"
+        "try:\n    stranger.wrap_socket(plain, server_hostname='api.binance.com')\n"
+        "except ssl.SSLCertVerificationError:\n    print('refused')\n"
+    )
+    done = cage.run(sys.executable, "-c", code)
+    assert done.stdout == "refused\n"
+    assert "1 TLS handshakes broken off" in done.stderr
+    assert "http://api.binance.com, ws://stream.binance.com" in done.stderr
+
+
 def test_no_venue_is_a_clear_error():
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         port = nobody.getsockname()[1]
     with pytest.raises(UsageError, match=r"no venue answers at .* Start the desk"):
         cage_command(["true"], venue_url=f"http://127.0.0.1:{port}")
+
+
+def test_without_a_running_desk_the_command_says_what_to_give_it(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "desk", "cage", "--", "true"],
+        cwd=ROOT,
+        env=os.environ | {"XDG_RUNTIME_DIR": str(tmp_path), "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no desk is running" in done.stderr
+    assert "--venue http://127.0.0.1:8765" in done.stderr
 
 
 def test_a_server_that_is_no_venue_is_a_clear_error(exchange_port, monkeypatch):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.cage.kernel import TOOLS, bot_command, cage_obstacle, namespace_command
+from engine.cage.kernel import OLDEST_TOOLS, TOOLS, bot_command, cage_obstacle, namespace_command
 
 REFUSED = "unshare: unshare failed: Operation not permitted"
 
@@ -18,12 +18,17 @@ REFUSED = "unshare: unshare failed: Operation not permitted"
 @pytest.fixture
 def refusing_unshare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tools of a system that refuses."""
+    install_tools(tmp_path / "bin", REFUSED, monkeypatch)
+
+
+def install_tools(folder: Path, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tools that only say this; the system's own are out of sight."""
+    folder.mkdir()
     for tool in TOOLS:
-        path = tmp_path / "bin" / tool
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(f"#!/bin/sh\necho '{REFUSED}' >&2\nexit 1\n")
+        path = folder / tool
+        path.write_text(f'#!/bin/sh\necho "{said}" >&2\nexit 1\n')
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("PATH", str(folder))
 
 
 def switch(folder: Path, name: str, value: str) -> Path:
@@ -69,6 +74,22 @@ def test_a_refusal_without_a_switch_points_to_the_container(tmp_path):
     assert said is not None
     assert REFUSED in said
     assert "seccomp" in said
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "unshare: unrecognized option '--map-user=1000'",
+        "unshare: unrecognized option: map-user=1000",
+        "setpriv: invalid option -- 'n'",
+    ],
+)
+def test_tools_that_are_too_old_are_told_to_be(tmp_path, monkeypatch, said):
+    install_tools(tmp_path / "bin", said, monkeypatch)
+    told = cage_obstacle(uid=1000, gid=1000, switches=switch(tmp_path, "user/max_user_namespaces", "99"))
+    assert told is not None
+    assert said in told
+    assert f"util-linux {OLDEST_TOOLS} or newer" in told
 
 
 def test_missing_tools_are_named(tmp_path, monkeypatch):

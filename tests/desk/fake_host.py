@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.core.clock import NS_PER_MS, NS_PER_S
 from engine.core.errors import StormError
-from engine.core.types import Instrument, StormKind
+from engine.core.types import FaultKind, Instrument, StormKind
 from engine.frame import (
     AgentView,
     AlertView,
@@ -33,11 +33,16 @@ from engine.frame import (
     SymbolView,
     TargetView,
     TradeView,
+    VenueView,
     VerdictView,
 )
+from engine.score.card import BotCard, FaultReaction, SelfReport
+from engine.storms.base import ChaosKind
+from engine.storms.catalogue import entry_of
 
 ACME = Instrument("ACME", Decimal("0.01"), Decimal("1"), "USD", 100)
 BTC = Instrument("BTCUSDT", Decimal("0.01"), Decimal("0.00001"), "USDT", 10_000)
+OPEN = VenueView(is_open=True)
 STORM_NAMES = ("phantom", "cancel", "ignition", "crash", "latarb")
 
 
@@ -76,6 +81,64 @@ def feed_view(
     )
 
 
+def bot_card(name: str = "maker-1", account: int = 40, *, faults: bool = True) -> BotCard:
+    """A bot that has lost in a storm, and does not know all of its orders."""
+    unit = 1_000_000
+    return BotCard(
+        name=name,
+        account=account,
+        verdict="DAMAGED",
+        reasons=(
+            "lost 23.50 USD: spread +40.25, inventory -60.25, fees -3.50",
+            "lost 31.00 USD during crash@20s, all of it as inventory",
+            "2 ghost orders: acted on what was not so any more",
+        ),
+        currency_per_unit=0.01 / unit,
+        equity=9_976_50 * unit,
+        pnl=-23_50 * unit,
+        spread_pnl=40_25 * unit,
+        maker_spread_pnl=52_75 * unit,
+        inventory_pnl=-60_25 * unit,
+        fees=3_50 * unit,
+        adverse_selection=-18_20 * unit,
+        realised_spread=21_30 * unit,
+        fills=412,
+        filled_lots=41_200,
+        orders=1_640,
+        requests=4_010,
+        fill_ratio=0.25,
+        order_to_trade=9.7,
+        maker_share=0.91,
+        quote_uptime=0.87,
+        max_drawdown=48_00 * unit,
+        worst_ns=33 * NS_PER_S,
+        position_lots=-300,
+        max_position_lots=1_900,
+        max_exposure=191_000_00 * unit,
+        open_orders=2,
+        ghost_orders=2,
+        stuck_orders=0,
+        rate_limited=14,
+        limit_offences=3,
+        faults=(
+            FaultReaction(
+                "crash", 0.8, 20 * NS_PER_S, 40 * NS_PER_S, 21_400 * NS_PER_MS, "paused", None, 0, 0, 0,
+                None, -31_00 * unit, -33_00 * unit,
+            ),
+            FaultReaction(
+                "fault.ghost", 0.5, 60 * NS_PER_S, 75 * NS_PER_S, 63_200 * NS_PER_MS, "named",
+                66 * NS_PER_S, 7, 2, 0, 78 * NS_PER_S, 4_10 * unit, 0,
+            ),
+            FaultReaction(
+                "fault.limit", 0.9, 80 * NS_PER_S, None, None, "", None, 0, 0, 14, None, -1_05 * unit, 0,
+            ),
+        )
+        if faults
+        else (),
+        self_report=SelfReport(9_990 * unit, -10 * unit, -23_500_000),
+    )  # fmt: skip
+
+
 def wave(step: int, period: int, height: int) -> int:
     """A triangle wave: integers only, so no machine disagrees."""
     phase = step % (2 * period)
@@ -95,7 +158,7 @@ class FakeHost:
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     paused: bool = False
     speed: float | None = 1.0
-    storms: dict[StormKind, tuple[float, int, int]] = field(default_factory=dict)
+    storms: dict[ChaosKind, tuple[float, int, int]] = field(default_factory=dict)
     recording: bool = False
     recording_error: str | None = None
     acknowledged: bool = False
@@ -105,6 +168,8 @@ class FakeHost:
     queue_full: bool = False
     feed: FeedView | None = None
     jump_view: JumpView | None = None
+    venue: VenueView = OPEN
+    bots: tuple[BotCard, ...] = ()
     state: str | None = None
     """Other than running or paused."""
     _built: Frame | None = None
@@ -154,13 +219,13 @@ class FakeHost:
         self.paused = True
         self._called("pause")
 
-    def start_storm(self, kind: StormKind, severity: float, duration_s: float, seed: int = 0) -> None:
+    def start_storm(self, kind: ChaosKind, severity: float, duration_s: float, seed: int = 0) -> None:
         if not 0 <= severity <= 1:
             raise StormError(f"severity {severity} lies outside 0 to 1")
         self.storms[kind] = (severity, self.time_ns, self.time_ns + int(duration_s * NS_PER_S))
         self._called("start_storm", kind, severity, duration_s)
 
-    def stop_storms(self, kind: StormKind | None = None) -> None:
+    def stop_storms(self, kind: ChaosKind | None = None) -> None:
         self.storms = {k: v for k, v in self.storms.items() if kind is not None and k != kind}
         self._called("stop_storms", kind)
 
@@ -291,6 +356,7 @@ class FakeHost:
                 AlertView(3, 71 * NS_PER_S, "critical", "target lost 2.1 % of its equity", self.acknowledged),
             ),
             feed=self.feed,
+            bots=self.bots,
         )
 
     def _trade(self, i: int, lot: int) -> TradeView:
@@ -342,6 +408,17 @@ class FakeHost:
                 views.append(StormView(kind, name, False, None, None, None, 310, 120 * lot, -41.75))
             else:
                 views.append(StormView(kind, name, False, None, None, None, 0, 0, 0.0))
+        for fault in FaultKind:
+            idle = StormView(fault, entry_of(fault).name, False, None, None, None, 0, 0, 0.0)
+            if fault in self.storms:
+                severity, started, ends = self.storms[fault]
+                deeds = (("late", 1_340), ("lost", 12))
+                idle = idle._replace(
+                    active=True, severity=severity, started_ns=started, ends_ns=ends, deeds=deeds
+                )
+            elif fault is FaultKind.REJECT:
+                idle = idle._replace(deeds=(("refused", 7),))
+            views.append(idle)
         return tuple(views)
 
     def _host(self) -> HostView:
@@ -382,6 +459,7 @@ class FakeHost:
             dropped=0,
             notice=None,
             jump=self.jump_view,
+            venue=self.venue if known else VenueView(),
         )
 
     def _end_ns(self) -> int | None:

@@ -15,6 +15,7 @@ import pytest
 
 from desk import cli
 from desk.conversion import interruptible, progress_bar
+from engine.venue.ouch.logins import soup_password
 from tests.book.streams import journal_stream
 from tests.feeds.captures import depth, write
 from tests.feeds.itch.days import itch_day
@@ -62,7 +63,8 @@ def test_version_is_printed(stormdesk: Stormdesk) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "replay", "verify", "runs", "bot", "digest", "inspect", "convert", "doctor", ""]
+    "command",
+    ["run", "replay", "verify", "runs", "storms", "bot", "digest", "inspect", "convert", "doctor", ""],
 )
 def test_every_command_has_help(command: str, stormdesk: Stormdesk) -> None:
     outcome = stormdesk(*command.split(), "--help")
@@ -222,6 +224,33 @@ def test_a_run_that_cannot_be_recorded_is_told_with_the_result(stormdesk: Stormd
     assert result["session_s"] == 2.0
     assert "occupied" in result["problems"][0]
     assert "could not be recorded" in outcome.err
+
+
+def test_the_catalogue_of_storms_and_faults_is_printed(stormdesk: Stormdesk) -> None:
+    rows = json.loads(stormdesk("storms", "--format", "json").out)
+    assert {"crash", "fault.ghost", "fault.down"} <= {row["name"] for row in rows}
+    text = stormdesk("storms").out
+    assert "3  fault.ghost        execution reports are never told" in text
+
+
+def test_a_fault_runs_headless_is_recorded_and_verifies(stormdesk: Stormdesk) -> None:
+    result = run(stormdesk, "--for", "8s", "--storm", "fault.ghost@1s:0.5x5s", "--storm", "crash@2s:0.5x5s")
+    events = (Path("runs") / str(result["run"]) / "events.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in events]
+    told = [(row["type"], row["kind"]) for row in rows if row["type"].startswith("storm")]
+    assert told[0] == ("storm_start", "GhostOrders")
+    assert ("storm_stop", "GhostOrders") in told
+    assert stormdesk("verify", str(result["run"])).code == 0
+
+
+def test_a_key_comes_with_its_login_for_ouch_and_itch(
+    stormdesk: Stormdesk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("desk.keys.keys_path", lambda: tmp_path / "keys.json")
+    made = json.loads(stormdesk("key", "new", "fast-trader", "--format", "json").out)
+    assert made["soup_user"] == "fast-t"
+    assert made["soup_password"] == soup_password(made["secret"])
+    assert made["secret"] not in stormdesk("key", "list").out
 
 
 def test_doctor_prints_its_findings(stormdesk: Stormdesk) -> None:

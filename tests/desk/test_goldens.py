@@ -14,9 +14,9 @@ import pytest
 
 from desk.screenshot import Picture, render_desk_async
 from engine.core.clock import NS_PER_MS, NS_PER_S
-from engine.core.types import StormKind
-from engine.frame import JumpView
-from tests.desk.fake_host import AUGUST_8, BTC, FakeHost, feed_view
+from engine.core.types import FaultKind, StormKind
+from engine.frame import JumpView, VenueView
+from tests.desk.fake_host import AUGUST_8, BTC, FakeHost, bot_card, feed_view
 
 SIZES = ((80, 24), (120, 40), (160, 48))
 Golden = Callable[[str, str], None]
@@ -41,6 +41,30 @@ def test_the_first_screen_with_its_coach(size: tuple[int, int], golden: Golden) 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_a_running_storm_while_another_is_armed(size: tuple[int, int], golden: Golden) -> None:
     golden(f"storm-{size[0]}x{size[1]}.txt", draw(stormy(), size, "1").text)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_a_fault_that_runs_on_its_page_beside_a_storm(size: tuple[int, int], golden: Golden) -> None:
+    host = stormy()
+    host.start_storm(FaultKind.GHOST, 0.5, 20)
+    golden(f"fault-{size[0]}x{size[1]}.txt", draw(host, size, "p", "5").text)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_the_card_of_a_bot(size: tuple[int, int], golden: Golden) -> None:
+    golden(f"card-{size[0]}x{size[1]}.txt", draw(FakeHost(bots=(bot_card(),)), size, "w").text)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_a_card_alone_on_the_screen(size: tuple[int, int], golden: Golden) -> None:
+    host = FakeHost(bots=(bot_card("other", 39), bot_card()))
+    golden(f"card-zoomed-{size[0]}x{size[1]}.txt", draw(host, size, "b", "W", "z").text)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_where_bots_connect(size: tuple[int, int], golden: Golden) -> None:
+    host = FakeHost(venue=VenueView(True, "127.0.0.1:9876", None, "127.0.0.1:9878"))
+    golden(f"venue-{size[0]}x{size[1]}.txt", draw(host, size, "e").text)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")

@@ -6,15 +6,20 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from textual.events import Key
 
 from desk.actions import Actions
 from desk.app import DeskApp, DeskOptions
 from desk.bindings import BINDINGS, KeyTable, keys_as_markdown
 from desk.screens.help import HelpScreen
+from desk.screens.venue import VenueScreen
+from desk.screenshot import screen_text
 from engine.core.clock import NS_PER_S
 from engine.core.errors import UsageError
-from engine.core.types import StormKind
-from tests.desk.fake_host import FakeHost
+from engine.core.types import FaultKind, StormKind
+from engine.frame import VenueView
+from engine.storms.base import ChaosKind
+from tests.desk.fake_host import FakeHost, bot_card
 
 Check = Callable[[DeskApp, FakeHost], Any]
 
@@ -27,7 +32,7 @@ def focused(panel: str) -> Check:
     return lambda app, host: app.view.focus == panel
 
 
-def armed(kind: StormKind) -> Check:
+def armed(kind: ChaosKind) -> Check:
     return lambda app, host: app.view.deck.armed is kind
 
 
@@ -52,11 +57,15 @@ EFFECTS: dict[str, tuple[str, tuple[str, ...], Check]] = {
     "source": ("live", (), lambda app, host: "one session" in app.view.notice.text),
     "symbol": ("live", (), lambda app, host: "one symbol" in app.view.notice.text),
     "mark": ("live", (), called("add_marker", "mark")),
-    "arm_phantom": ("live", (), armed(StormKind.PHANTOM)),
-    "arm_cancel": ("live", (), armed(StormKind.CANCEL)),
-    "arm_ignition": ("live", (), armed(StormKind.IGNITION)),
-    "arm_crash": ("live", (), armed(StormKind.CRASH)),
-    "arm_latarb": ("live", (), armed(StormKind.LATARB)),
+    "arm_1": ("live", (), armed(StormKind.PHANTOM)),
+    "arm_2": ("live", (), armed(StormKind.CANCEL)),
+    "arm_3": ("live", (), armed(StormKind.IGNITION)),
+    "arm_4": ("live", (), armed(StormKind.CRASH)),
+    "arm_5": ("live", ("p", "p", "p"), armed(StormKind.LATARB)),
+    "arm_6": ("live", ("p",), armed(FaultKind.STALE)),
+    "arm_7": ("live", ("p", "p"), armed(FaultKind.DOWN)),
+    "arm_8": ("live", (), lambda app, host: "ends with number 5" in app.view.notice.text),
+    "deck_page": ("replay", (), lambda app, host: app.view.deck.page.title == "messages"),
     "fire": ("live", ("4", "up", "right"), called("start_storm", StormKind.CRASH, 0.65, 25)),
     "disarm": ("live", ("4",), lambda app, host: app.view.deck.armed is None and not host.calls),
     "stop_storms": ("live", (), called("stop_storms", None)),
@@ -84,10 +93,13 @@ EFFECTS: dict[str, tuple[str, tuple[str, ...], Check]] = {
     "panel_signals": ("live", (), focused("signals")),
     "panel_kpis": ("live", (), focused("kpis")),
     "panel_target": ("live", (), focused("target")),
+    "next_bot": ("live", ("w",), lambda app, host: app.view.bot == 2),
+    "previous_bot": ("live", (), lambda app, host: app.view.bot == -1),
     "panel_score": ("live", (), focused("score")),
     "panel_alerts": ("live", (), focused("alerts")),
     "command": ("live", (), command_is("")),
     "palette": ("live", (), lambda app, host: type(app.screen).__name__ == "CommandPalette"),
+    "venue": ("live", (), lambda app, host: isinstance(app.screen, VenueScreen)),
     "screenshot": ("live", (), lambda app, host: "screen saved" in app.view.notice.text),
     "copy": ("live", (), lambda app, host: "100.60" in app.clipboard and "saved" in app.view.notice.text),
     "help": ("live", (), lambda app, host: isinstance(app.screen, HelpScreen)),
@@ -103,7 +115,7 @@ def test_the_cases_cover_the_table_and_each_binding_has_an_action() -> None:
 @pytest.mark.parametrize("action", sorted(EFFECTS))
 async def test_a_key_does_what_the_table_says(action: str, tmp_path: Any) -> None:
     mode, before, check = EFFECTS[action]
-    host = FakeHost(mode=mode)
+    host = FakeHost(mode=mode, bots=(bot_card(), bot_card("taker", 41)))
     options = DeskOptions(timer=False, coach=False, files_dir=str(tmp_path))
     app = DeskApp(host, options=options)
     key = next(binding.key for binding in BINDINGS if binding.id == action)
@@ -123,6 +135,56 @@ async def test_storm_keys_are_refused_in_a_replay() -> None:
         assert app.view.notice is not None
         assert "replay" in app.view.notice.text
     assert not any(call[0] == "start_storm" for call in host.calls)
+
+
+async def test_a_fault_is_fired_like_a_storm_and_shown_with_what_it_did() -> None:
+    host = FakeHost()
+    app = DeskApp(host, options=DeskOptions(timer=False, coach=False))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("p", "3", "up", "enter")
+        app.bridge.draw()
+        await pilot.pause()
+        text = screen_text(app)
+    assert ("start_storm", FaultKind.GHOST, 0.65, 20) in host.calls
+    assert "▲ GHOST 20s" in text.splitlines()[0]
+    assert "3 GHOST     ● 0.65 20s 1.3k late 12 lost" in text
+
+
+async def test_public_updates_that_a_fault_has_dropped_stand_with_it() -> None:
+    host = FakeHost(venue=VenueView(is_open=True, public_deeds=(("dropped", 31), ("repeated", 0))))
+    app = DeskApp(host, options=DeskOptions(timer=False, coach=False))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("p", "7", "enter")
+        app.bridge.draw()
+        await pilot.pause()
+        text = screen_text(app)
+    assert "7 GAP       ● 0.60 20s 31 dropped 1.3k l" in text
+    assert "8 DUPLICATE public updates come twice" in text
+
+
+async def test_a_fault_is_armed_on_and_typed_from_any_page() -> None:
+    host = FakeHost()
+    app = DeskApp(host, options=DeskOptions(timer=False, coach=False))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("p", "3", "p", "enter")
+        await pilot.press(":", *"storm fault.down 0.9 30s", "enter")
+        await pilot.press(":", *"stop fault.ghost", "enter")
+    assert ("start_storm", FaultKind.GHOST, 0.6, 20) in host.calls
+    assert ("start_storm", FaultKind.DOWN, 0.9, 30.0) in host.calls
+    assert ("stop_storms", FaultKind.GHOST) in host.calls
+
+
+@pytest.mark.parametrize("key", ["?", "e"])
+async def test_keys_that_come_faster_than_a_page_closes_do_no_harm(key: str) -> None:
+    app = DeskApp(FakeHost(), options=DeskOptions(timer=False))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press(key)
+        await pilot.pause()
+        page = app.screen
+        for typed in "x:x":
+            page.post_message(Key(typed, typed))
+        await pilot.pause()
+        assert app.screen is app.desk_screen
 
 
 async def test_enter_fires_nothing_when_nothing_is_armed() -> None:

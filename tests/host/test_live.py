@@ -9,6 +9,7 @@ from engine.core.errors import StormError, UsageError
 from engine.core.types import Account, StormKind, TimeInForce
 from engine.host import SessionHost, paced
 from engine.storms import StormRequest
+from engine.venue.market_data import BOUNDARY_NS, BoundaryUpdate
 from tests.host.hosts import live
 
 DESK = int(Account.DESK)
@@ -231,3 +232,62 @@ def test_the_engine_thread_starts_and_stops(tmp_path):
     host.stop()
     host.stop()
     assert host.failure is None
+
+
+# -- the venue's door --------------------------------------------------------------------------------------
+
+
+def test_requests_of_bots_draw_no_frame_of_their_own(tmp_path, wall):
+    host = live(tmp_path, speed=1.0)
+    host.turn()
+    number = host.frame().number
+    assert host.venue.open_account("bot") >= host.session.broker.first_account
+    turn(host, wall, 1)
+    assert host.frame().number == number
+    host.add_marker("now")
+    turn(host, wall, 1)
+    assert host.frame().number == number + 1
+
+
+def test_the_engine_sleeps_until_a_request_arrives(tmp_path, wall):
+    host = live(tmp_path, speed=1.0)
+    turn(host, wall, 5)
+    assert host._idle_s() == paced.IDLE_S
+    host.venue.open_account("bot")
+    host._take_requests()
+    latency_s = host.session.scenario.external_latency_us / 1e6
+    assert host._idle_s() == pytest.approx(latency_s)
+    turn(host, wall, 1)
+    assert host.session.broker.balances(host.session.broker.first_account) is not None
+    assert host._idle_s() == paced.IDLE_S
+
+
+def test_without_a_gateway_public_data_cost_no_looks_at_the_book(tmp_path, wall, monkeypatch):
+    monkeypatch.setattr("engine.host.venue_port.monotonic_ns", wall.read)
+    host = live(tmp_path, speed=1.0)
+    data = host.venue.market_data
+    turn(host, wall, 10, times=300)
+    seen = data.image.update_id
+    assert data.time_ns < NS_PER_S
+    assert not data.is_watched
+
+    forget = host.venue.on_news(lambda: None)
+    turn(host, wall, 10)
+    assert data.image.update_id > seen
+    seen_ns = data.time_ns
+    assert host.session.now_ns - seen_ns < 10 * NS_PER_MS
+    turn(host, wall, 10, times=5)
+    assert data.time_ns == seen_ns
+    host.pause()
+    turn(host, wall, 100, times=2)
+    assert data.time_ns == host.session.now_ns
+    host.resume()
+
+    data.watch("a stream")
+    count = data.update_count
+    turn(host, wall, 10, times=100)
+    boundaries = [u for u in data.updates_since(count) if type(u) is BoundaryUpdate]
+    assert len(boundaries) >= 9
+    assert all(u.time_ns % BOUNDARY_NS == 0 for u in boundaries[1:])
+    data.unwatch("a stream")
+    forget()

@@ -10,13 +10,16 @@ import pytest
 from engine.book.books import HotBooks
 from engine.core.clock import NS_PER_S
 from engine.core.errors import UsageError
-from engine.core.types import StormKind
+from engine.core.types import Instrument, StormKind
 from engine.feeds.itch.opening import open_itch_bytes
 from engine.feeds.itch.stream import ItchStream
 from engine.feeds.itch.writer import LOCATE
 from engine.feeds.transport.addresses import parse_feed_url
 from engine.feeds.transport.live import LiveFeed
-from engine.host.live import SessionHost
+from engine.host.live import LiveOptions, SessionHost
+from engine.host.publication import Publication
+from engine.scenarios import load_scenario
+from engine.session import SessionConfig
 from engine.storms import StormRequest
 from tests.host.hosts import live
 
@@ -131,3 +134,64 @@ def test_what_itch_cannot_hold_ends_publishing_not_the_market(tmp_path):
     assert "32 bits" in publication.error
     assert host.session.now_ns == 3 * NS_PER_S
     assert any("not published any more" in alert.text for alert in host.frame().market.alerts)
+
+
+def test_a_feed_stands_still_while_a_fault_says_so_and_a_file_goes_on(tmp_path):
+    class Feed:
+        error = None
+
+        def __init__(self) -> None:
+            self.blocks = b""
+            self.closed = False
+
+        def publish_blocks(self, blocks, count):
+            self.blocks += blocks
+            return True
+
+        def close(self):
+            self.closed = True
+
+        def statistics(self):
+            return {}
+
+    session, feed = live(tmp_path).session, Feed()
+    publication = Publication(session, str(tmp_path / "still.itch"), feed=feed)
+    publication.start()
+    for second in range(1, 5):
+        session.broker.boundary.is_stale = second in (2, 3)
+        before = len(feed.blocks)
+        session.advance(second * NS_PER_S)
+        session.exchange.hand_over_events()
+        assert (len(feed.blocks) == before) == (second in (2, 3))
+        assert (publication.statistics()["held_bytes"] > 0) == (second in (2, 3))
+    publication.close()
+    assert publication.error is None
+    assert feed.closed
+    assert (tmp_path / "still.itch").read_bytes().startswith(feed.blocks)
+
+
+def test_a_market_that_itch_cannot_hold_goes_on_without_the_feed_and_says_so(tmp_path):
+    instrument = Instrument("FINE", Decimal("0.00001"), Decimal("1"), "USD", 100)
+    scenario = load_scenario("minimal")._replace(instrument=instrument)
+    host = SessionHost(
+        SessionConfig(scenario, seed=1), LiveOptions(runs_root=tmp_path, keep_itch=True, until_ns=NS_PER_S)
+    )
+    assert host.venue.itch_log is None
+    assert "finer than ITCH" in str(host.feed_error)
+    host.stop()
+
+
+def test_a_kept_feed_is_the_file_that_is_published_at_the_same_time(tmp_path):
+    host = run(tmp_path, publish=str(tmp_path / "a.itch"), keep_itch=True)
+    log = host.venue.itch_log
+    assert log is not None
+    assert log.is_closed
+    kept, sequence = b"", 1
+    while sequence < log.next_sequence:
+        part = log.read(sequence, 1 << 20)
+        assert part is not None
+        kept += part.blocks
+        sequence += part.message_count
+    written = (tmp_path / "a.itch").read_bytes()
+    assert written.startswith(kept)
+    assert len(written) - len(kept) <= 2, "a file ends with an empty block"

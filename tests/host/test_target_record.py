@@ -16,6 +16,7 @@ from engine.host.target_record import TargetRecord, agent_sample, sample_of
 from engine.scenarios import load_scenario
 from engine.session import Session, SessionConfig
 from engine.target.contract import TargetSample, TargetStatus
+from engine.target.spec import parse_target
 
 COUNTS = st.integers(0, (1 << 21) - 1)
 MONEY = st.integers(-(10**15), 10**15)
@@ -43,7 +44,7 @@ def test_a_sample_survives_the_journal(session, sample):
     back = Command.unpack(command.pack())
     assert back == command
     assert back.a == sample.equity_millionths
-    record = TargetRecord("http://bot")
+    record = TargetRecord(parse_target("http://bot"))
     record.take(back)
     view = record.view(session)
     assert view.equity == view.start_equity == sample.equity_millionths / 1_000_000
@@ -56,7 +57,7 @@ def test_counts_and_money_beyond_what_fits_are_cut_and_not_wrapped(session):
     sample = TargetSample(
         0, "USD", 1 << 30, 1 << 21, (1 << 31) - 1, realised_pnl=1e300, unrealised_pnl=-1e300
     )
-    record = TargetRecord("http://bot")
+    record = TargetRecord(parse_target("http://bot"))
     record.take(Command.unpack(sample_of(TargetStatus("ok", sample=sample)).pack()))
     view = record.view(session)
     assert (view.total_trades, view.wins, view.losses) == ((1 << 21) - 1,) * 3
@@ -67,7 +68,7 @@ def test_counts_and_money_beyond_what_fits_are_cut_and_not_wrapped(session):
 def test_a_poll_without_an_answer_is_never_taken_for_nought(session, status):
     command = sample_of(TargetStatus(status, "why"))
     assert command.flags == 0
-    record = TargetRecord("http://bot")
+    record = TargetRecord(parse_target("http://bot"))
     record.hear(TargetStatus(status, "why"))
     record.take(command)
     view = record.view(session)
@@ -77,7 +78,7 @@ def test_a_poll_without_an_answer_is_never_taken_for_nought(session, status):
 
 
 def test_silence_keeps_the_last_answer_and_its_age(session, wall):
-    record = TargetRecord("http://bot")
+    record = TargetRecord(parse_target("http://bot"))
     record.take(sample_of(TargetStatus("ok", sample=TargetSample(5_000_000, "USD", 1, 1, 0))))
     wall.pass_ms(1_500)
     record.take(sample_of(TargetStatus("unreachable")))
@@ -86,7 +87,7 @@ def test_silence_keeps_the_last_answer_and_its_age(session, wall):
 
 
 def test_the_series_is_bounded_and_the_change_counts_from_the_rebase(session):
-    record = TargetRecord("http://bot")
+    record = TargetRecord(parse_target("http://bot"))
     for number in range(SERIES_SAMPLES + 5):
         record.take(sample_of(TargetStatus("ok", sample=TargetSample(number * 1_000_000, "USD", 0, 0, 0))))
     view = record.view(session)
@@ -107,7 +108,7 @@ def test_the_agents_sample_is_exactly_its_ledger():
     tick_lot = Fraction(exchange.instrument.tick_size) * Fraction(exchange.instrument.lot_size)
     assert money != 0
     assert sample.a == START_EQUITY_MICRO + (money * tick_lot).__floor__()
-    record = TargetRecord("agent")
+    record = TargetRecord(parse_target("agent"))
     record.take(sample)
     view = record.view(session)
     assert view.ledger_position_lots == 33

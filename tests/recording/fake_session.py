@@ -17,6 +17,7 @@ from engine.core.types import Command, CommandKind, StormKind
 from engine.journal import RunHeader
 from engine.recording.recompute import new_storm_entries, take_checkpoint, take_tick
 from engine.recording.recorder import Recorder
+from engine.recording.score_file import take_score
 from engine.storms.deck import StormLogEntry
 
 STEP_NS = 10 * NS_PER_MS
@@ -88,6 +89,9 @@ class FakeSession:
         self._waiting.append(command)
 
     told_digest = 0
+
+    def bot_cards(self) -> tuple[()]:
+        return ()
 
     def book_digest(self) -> int:
         return xxhash.xxh3_64_intdigest(b"book" + self.event_digest.to_bytes(8, "little"))
@@ -172,7 +176,7 @@ class FakeHost:
 
     def stop(self):
         assert self.recorder is not None
-        return self.recorder.finish(take_checkpoint(self.session))
+        return self.recorder.finish(take_checkpoint(self.session), take_score(self.session))
 
 
 def header_at(header: RunHeader, time_ns: int) -> RunHeader:

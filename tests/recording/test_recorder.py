@@ -13,8 +13,8 @@ from engine.core.clock import NS_PER_S
 from engine.core.types import StormKind
 from engine.journal import read_journal
 from engine.recording.recompute import take_checkpoint
-from engine.recording.recorder import TargetSummary
 from engine.recording.run_directory import RESERVE_BYTES, RunDirectory, list_runs
+from engine.recording.targets import TargetSummary
 
 
 def read_lines(path):
@@ -48,7 +48,7 @@ def test_a_run_has_the_files_and_fields_of_the_contract(tmp_path, finished):
 
 
 def test_each_storm_has_a_start_and_a_stop_also_when_it_expires(tmp_path, host, header):
-    recorder = host.record(tmp_path, header, target=TargetSummary(bot="demo", currency="USD"))
+    recorder = host.record(tmp_path, header, targets=[TargetSummary(bot="demo", currency="USD")])
     host.storm(StormKind.CRASH, severity=0.8, duration_s=5)
     host.run(2 * NS_PER_S)
     host.sample(993.5)
@@ -76,7 +76,7 @@ def test_each_storm_has_a_start_and_a_stop_also_when_it_expires(tmp_path, host, 
 
 
 def test_a_storm_that_outlives_the_run_is_settled_at_its_end(tmp_path, host, header):
-    recorder = host.record(tmp_path, header, target=TargetSummary(currency="EUR"))
+    recorder = host.record(tmp_path, header, targets=[TargetSummary(currency="EUR")])
     host.storm(StormKind.CRASH, duration_s=60)
     host.run(NS_PER_S)
     host.sample(900.0)

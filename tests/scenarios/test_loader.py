@@ -51,7 +51,7 @@ count = 1
 """
 
 
-PRESETS = ["balanced", "institutional", "minimal", "rmsc04", "stress_test"]
+PRESETS = ["balanced", "btcusdt", "institutional", "minimal", "rmsc04", "stress_test"]
 
 
 def test_the_presets_are_those_of_the_contract():
@@ -70,6 +70,17 @@ def test_every_preset_makes_a_market_that_trades(name):
     maker = "adaptive-1" if name == "rmsc04" else "maker-1"
     assert {agent.name for agent in view.agents} >= {"noise-1", "value-1", "momentum-1", maker}
     session.exchange.ledger.check()
+
+
+def test_the_market_that_bots_expect_is_the_balanced_one_in_other_units():
+    configs = [SessionConfig(load_scenario(name), seed=9) for name in ("balanced", "btcusdt")]
+    sessions = [Session(config) for config in configs]
+    for session in sessions:
+        session.advance(5 * NS_PER_S)
+    assert len({session.event_digest for session in sessions}) == 1
+    balanced, btcusdt = (config.scenario.instrument for config in configs)
+    assert btcusdt.tick_size * btcusdt.lot_size == balanced.tick_size * balanced.lot_size, "money is the same"
+    assert (btcusdt.symbol, btcusdt.currency, btcusdt.tick_size * 10_000) == ("BTCUSDT", "USDT", 100_000)
 
 
 def test_everything_in_the_text_is_in_the_scenario():
@@ -231,7 +242,7 @@ def test_agents_need_a_fundamental():
 
 @pytest.mark.parametrize("name", ["nowhere", "nowhere.toml", "history", "", "balanced.txt", "../balanced"])
 def test_an_unknown_scenario_is_refused_with_the_names_that_exist(name):
-    with pytest.raises(ScenarioError, match="balanced, institutional, minimal, rmsc04, stress_test"):
+    with pytest.raises(ScenarioError, match="balanced, btcusdt, institutional, minimal, rmsc04, stress_test"):
         load_scenario(name)
 
 

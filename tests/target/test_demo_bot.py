@@ -19,11 +19,11 @@ from engine.core.types import Account, Side, TimeInForce
 from engine.market.orders import ReportKind
 from engine.target.contract import TargetSample, parse_state
 from engine.target.demo_bot import TOKEN_VARIABLE, main, run_demo_bot
-from engine.target.poller import TargetPoller
 from engine.target.spawn import TOKEN_VARIABLE as SPAWN_TOKEN_VARIABLE
 from engine.target.spawn import DemoBotProcess, spawn_demo_bot
 from tests.api.fake_host import FakeHost
 from tests.target.misbehaviour import DEADLINE_S, Heard
+from tests.target.polling import contract_poller
 
 needs_pidfd = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs pidfd_open (Linux)")
 DEAD_DESK = "http://127.0.0.1:9"
@@ -69,7 +69,7 @@ def test_it_trades_and_answers_like_any_target() -> None:
     host, heard = FakeHost("first"), Heard()
     host.show([(9990, 50)], [(10010, 50)])
     with serving(host, token="s3cret") as api, running(api.address, "s3cret") as bot:
-        poller = TargetPoller(bot.locate, heard, period_s=0.05, timeout_ms=5_000)
+        poller = contract_poller(bot.locate, heard, period_s=0.05, timeout_ms=5_000)
         poller.start()
         submits = host.wait_for_call("submit", 2)
         assert host.calls[0] == ("cancel_all", Account.TARGET)

@@ -12,9 +12,9 @@ from engine.host.service import surroundings
 from engine.scenarios.loader import load_scenario
 from engine.session import SessionConfig
 from engine.target.contract import TargetSample, TargetStatus
-from engine.target.poller import TargetPoller
 from engine.target.spawn import spawn_demo_bot
 from tests.target.misbehaviour import DEADLINE_S
+from tests.target.polling import contract_poller
 
 
 def fast_host(runs: Path, seed: int) -> SessionHost:
@@ -58,7 +58,7 @@ def test_the_bot_and_the_desk_agree_on_its_profit_also_over_a_new_session(tmp_pa
     with surroundings(host, "none") as api:
         assert api.address is not None
         bot = spawn_demo_bot(api.address)
-        poller = TargetPoller(bot.locate, watch, period_s=0.02, timeout_ms=5_000)
+        poller = contract_poller(bot.locate, watch, period_s=0.02, timeout_ms=5_000)
         poller.start()
         try:
             watch.wait(lambda sample: bool(sample.signals))

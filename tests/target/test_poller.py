@@ -17,6 +17,7 @@ from engine.core.errors import StormdeskError, UsageError
 from engine.target.contract import TargetStatus
 from engine.target.poller import TargetPoller
 from tests.target.misbehaviour import DEADLINE_S, Heard, Player, Stage, answer, bad_target
+from tests.target.polling import contract_poller
 
 GOOD = {"equity": 10000.25, "currency": "EUR", "total_trades": 7, "wins": 4, "losses": 3}
 GOOD_BODY = json.dumps(GOOD).encode()
@@ -28,7 +29,7 @@ def polling(
     url: str | Callable[[], str | None], *, period_s: float = FAST_S, timeout_ms: int = 5_000
 ) -> Iterator[tuple[TargetPoller, Heard]]:
     heard = Heard()
-    poller = TargetPoller(url, heard, period_s=period_s, timeout_ms=timeout_ms)
+    poller = contract_poller(url, heard, period_s=period_s, timeout_ms=timeout_ms)
     poller.start()
     try:
         yield poller, heard
@@ -182,7 +183,7 @@ def test_stopping_ends_a_poll_under_way() -> None:
 
     with bad_target(play) as stage:
         heard = Heard()
-        poller = TargetPoller(stage.url, heard, timeout_ms=600_000)
+        poller = contract_poller(stage.url, heard, timeout_ms=600_000)
         poller.start()
         assert arrived.wait(DEADLINE_S)
         poller.stop()
@@ -200,7 +201,7 @@ def test_a_listener_that_raises_does_not_end_the_polling() -> None:
         raise ValueError("a defect of the listener")
 
     with bad_target(always(answer(GOOD_BODY))) as stage:
-        poller = TargetPoller(stage.url, listen, period_s=FAST_S)
+        poller = contract_poller(stage.url, listen, period_s=FAST_S)
         poller.start()
         heard.wait_for_polls(3)
         poller.stop()
@@ -229,7 +230,7 @@ def test_an_address_that_cannot_be_had_is_reported(error: Exception) -> None:
 @pytest.mark.parametrize("url", ["", "127.0.0.1:3001", "ftp://x", "http://", "http://h:x", "http://h:99999"])
 def test_an_address_that_is_no_url_is_refused_at_the_door(url: str) -> None:
     with pytest.raises(UsageError, match="give it as"):
-        TargetPoller(url, print)
+        contract_poller(url, print)
 
 
 def test_importing_the_poller_does_not_import_httpx() -> None:

@@ -24,6 +24,7 @@ from engine.core.clock import NS_PER_MS, NS_PER_S
 from engine.core.types import Command
 from engine.host.venue_port import VenuePort
 from engine.scenarios import load_scenario
+from engine.scenarios.loader import Scenario, parse_scenario
 from engine.session import Session, SessionConfig
 from engine.venue.binance.app import VenueApp
 from engine.venue.binance.gateway import Gateway
@@ -32,6 +33,22 @@ from engine.venue.keys import KeyStore, NewKey
 
 NOW_MS = 1_790_000_000_000
 STEP_NS = 5 * NS_PER_MS
+QUIET = """
+name = "quiet"
+description = "Nobody is here: the book holds what the test sends."
+[instrument]
+symbol = "ACME"
+tick_size = "0.01"
+lot_size = "1"
+currency = "USD"
+unit_lots = 10
+[fees]
+maker_ppm = 100
+taker_ppm = 200
+[fundamental]
+anchor_ticks = 10000
+sigma_ticks = 0.7
+"""
 WIDE = Limits(weight_1m=10**9, orders_10s=10**9, orders_1d=10**9)
 
 
@@ -74,11 +91,20 @@ class Port(VenuePort):
 class Rig:
     """Host, keys and application."""
 
-    def __init__(self, *, limits: Limits = WIDE, patience_s: float = 10.0, legacy: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        limits: Limits = WIDE,
+        patience_s: float = 10.0,
+        legacy: bool = False,
+        scenario: Scenario | None = None,
+        connection_limit: int | None = None,
+    ) -> None:
+        self.connection_limit = connection_limit
         self.now_ms = NOW_MS
         self.keys = KeyStore()
         self.key = self.keys.create("one")
-        self.port = new_port("one")
+        self.port = new_port("one", scenario)
         self.gateway = Gateway(
             self.port,
             self.keys,
@@ -110,6 +136,7 @@ class Rig:
             proxy_headers=False,
             ws_per_message_deflate=False,
             timeout_graceful_shutdown=1,
+            limit_concurrency=self.connection_limit,
         )
         server = uvicorn.Server(config)
         self.url = f"127.0.0.1:{listener.getsockname()[1]}"
@@ -138,9 +165,14 @@ class Rig:
             yield Api(self, connection)
 
 
-def new_port(session_id: str) -> Port:
+def quiet_scenario() -> Scenario:
+    """A market without agents."""
+    return parse_scenario(QUIET, where="quiet")
+
+
+def new_port(session_id: str, scenario: Scenario | None = None) -> Port:
     """A session with a market in it."""
-    session = Session(SessionConfig(load_scenario("balanced"), seed=5))
+    session = Session(SessionConfig(scenario or load_scenario("balanced"), seed=5))
     session.advance(3 * NS_PER_S)
     port = Port(session, session_id)
     port.epoch_ns = NOW_MS * NS_PER_MS - session.now_ns
@@ -185,17 +217,18 @@ class Rest:
 
 
 class Api:
-    """A WS-API connection."""
+    """A WS-API connection; `key` signs, the rig's first unless told otherwise."""
 
     def __init__(self, rig: Rig, connection: ClientConnection) -> None:
         self.rig = rig
         self.connection = connection
         self.count = 0
+        self.key: NewKey | None = None
 
     async def send(self, method: str, *, signed: bool = False, **params: Any) -> None:
         self.count += 1
         if signed:
-            params = sign_params(self.rig, params)
+            params = sign_params(self.rig, params, self.key)
         await self.connection.send(json.dumps({"id": self.count, "method": method, "params": params}))
 
     async def receive(self) -> Any:

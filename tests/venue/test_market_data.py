@@ -14,8 +14,16 @@ from engine.core.rng import Stream, mix64
 from engine.core.types import StormKind
 from engine.venue import candle_history
 from engine.venue.candle_history import HISTORY_DAYS, make_history
-from engine.venue.candles import CANDLE_DTYPE, DAY_NS, INTERVALS, MINUTE_NS, aggregate
-from engine.venue.market_data import UPDATES_KEPT, BoundaryUpdate, MarketData, TradesUpdate
+from engine.venue.candles import (
+    CANDLE_DTYPE,
+    DAY_NS,
+    INTERVALS,
+    MINUTE_NS,
+    aggregate,
+    group_rows,
+    group_trades,
+)
+from engine.venue.market_data import BOUNDARY_NS, UPDATES_KEPT, BoundaryUpdate, MarketData, TradesUpdate
 from engine.venue.row_log import CHUNK_ROWS, RowLog
 from tests.venue.market import EPOCH_NS, Venue, recorded, simulated
 
@@ -239,7 +247,7 @@ class TestCandles:
         for start in range(0, count, 10_000):
             opens = range(first_ns + start * NS_PER_S, first_ns + (start + 10_000) * NS_PER_S, NS_PER_S)
             data._seconds.add([(ns, ns + NS_PER_S, 7, 7, 7, 7, 1, 7, 0, 0, 1, 1, 1) for ns in opens])
-        data.time_ns += (count + 10) * NS_PER_S
+        data._seen = data._seen._replace(time_ns=data.time_ns + (count + 10) * NS_PER_S)
         found = data.klines(second, start_ns=0, limit=2)
         assert found["open_ns"][0] == data._seconds.oldest_ns
         assert found["open"].tolist() == [7, 7]
@@ -368,25 +376,74 @@ class TestRowLog:
             )
 
 
-def test_while_nobody_watches_only_seconds_are_boundaries_and_nothing_is_lost() -> None:
+def test_while_nobody_watches_candles_are_complete_and_the_book_is_seen_when_wanted() -> None:
     idle, watched = simulated("stress_test", seed=6), simulated("stress_test", seed=6)
-    idle.market_data.is_watched = False
-    for venue in (idle, watched):
-        venue.advance(6 * NS_PER_S)
+    idle.storm(StormKind.CRASH, duration_s=5)
+    watched.storm(StormKind.CRASH, duration_s=5)
+    session, data = idle.session, idle.market_data
+    while session.now_ns < 6 * NS_PER_S:
+        session.advance(min(6 * NS_PER_S, data.next_rest_ns))
+        data.rest(sees_book=session.now_ns >= 6 * NS_PER_S)
+    watched.advance(6 * NS_PER_S)
     for name in ("1s", "1m", "1h"):
         rows = [venue.market_data.klines(INTERVALS[name]) for venue in (idle, watched)]
         assert rows[0].tobytes() == rows[1].tobytes()
-    boundaries = [u for u in idle.market_data.updates_since(0) if type(u) is BoundaryUpdate]
-    assert [update.time_ns for update in boundaries] == [n * NS_PER_S for n in range(1, 7)]
-    idle.market_data.is_watched = True
+    assert data.lost_trades == 0
+    assert data.trades_since(0).tolist() == watched.market_data.trades_since(0).tolist()
+    assert idle.public("depth") == watched.public("depth")
+    assert idle.public("ticker/24hr") == watched.public("ticker/24hr")
+    seen = data.image.update_id
     for venue in (idle, watched):
         venue.advance(8 * NS_PER_S)
-    diffs = [u.diff for u in idle.market_data.updates_since(0) if type(u) is BoundaryUpdate and u.diff]
-    assert len(diffs) > 15
-    assert all(after.first_id == before.last_id + 1 for before, after in pairwise(diffs))
-    assert idle.market_data.lost_trades == 0
-    assert len(idle.market_data.trades_since(0)) == len(watched.market_data.trades_since(0))
+    later = [u for u in data.updates_since(0) if type(u) is BoundaryUpdate and u.time_ns > 6 * NS_PER_S]
+    assert [update.time_ns for update in later] == list(range(6_100_000_000, 8_000_000_001, BOUNDARY_NS))
+    for diffs in ([u.diff for u in later if u.diff], [u.second_diff for u in later if u.second_diff]):
+        assert diffs[0].first_id == seen + 1
+        assert all(after.first_id == before.last_id + 1 for before, after in pairwise(diffs))
     assert idle.public("depth") == watched.public("depth")
+
+
+def test_who_rests_stops_seldom() -> None:
+    venue, stops = simulated(), 0
+    while venue.session.now_ns < 60 * NS_PER_S:
+        venue.session.advance(venue.market_data.next_rest_ns)
+        venue.market_data.rest(sees_book=False)
+        stops += 1
+    assert stops < 120
+    assert venue.market_data.update_count < 40
+
+
+def test_many_trades_at_once_make_the_same_candles_as_few() -> None:
+    venue = simulated("stress_test")
+    venue.advance(5 * NS_PER_S)
+    trades = venue.market_data.trades_since(0)
+    for size_ns in (NS_PER_S, 17 * NS_PER_MS):
+        few = group_trades(trades.tolist(), epoch_ns=EPOCH_NS, size_ns=size_ns)
+        assert group_rows(trades, epoch_ns=EPOCH_NS, size_ns=size_ns) == few
+    found = venue.session.exchange.tape.arrays_since(venue.session.exchange.trade_count - 500)
+    rows = [venue.market_data._public_rows(found).tolist(), venue.market_data._public_tuples(found)]
+    assert rows[0] == rows[1]
+
+
+def test_while_public_data_stand_still_readers_see_what_was() -> None:
+    venue = simulated()
+    venue.advance(3 * NS_PER_S)
+    names = ("depth", "trades", "aggTrades", "ticker/24hr", "ticker/bookTicker", "ticker/price", "avgPrice")
+    before = [venue.public(name) for name in names]
+    candles = venue.public("klines", interval="1m")
+    venue.session.broker.boundary.is_stale = True
+    updates = venue.market_data.update_count
+    venue.advance(6 * NS_PER_S)
+    assert [venue.public(name) for name in names] == before
+    assert venue.public("klines", interval="1m") == candles
+    assert venue.market_data.update_count > updates + 30
+    assert venue.market_data.statistics()["trades_held"] > 0
+    venue.session.broker.boundary.is_stale = False
+    venue.advance(6 * NS_PER_S + BOUNDARY_NS)
+    flowing = simulated()
+    flowing.advance(6 * NS_PER_S + BOUNDARY_NS)
+    assert [venue.public(name) for name in names] == [flowing.public(name) for name in names]
+    assert venue.market_data.statistics()["trades_held"] == 0
 
 
 def test_a_look_without_news_publishes_nothing() -> None:

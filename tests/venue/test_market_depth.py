@@ -24,7 +24,7 @@ async def rebuild(venue: Venue, until_ns: int, stream: str, snapshot_after: int)
     (comparisons, events applied)."""
     socket = Socket(venue, f"/ws/{venue.symbol.lower()}@{stream}")
     await settle()
-    client, boundaries, compared = DepthClient(), 0, 0
+    client, boundaries, compared = DepthClient(is_strict=stream != "depth"), 0, 0
     period_ns = NS_PER_S if stream == "depth" else 100 * NS_PER_MS
     for now_ns in venue.steps(until_ns, 37 * NS_PER_MS):
         venue.streams.pump()
@@ -68,6 +68,31 @@ def test_the_stream_of_seconds_has_ids_of_its_own_without_gaps() -> None:
     compared, applied = asyncio.run(rebuild(simulated(), 12 * NS_PER_S, "depth", 2))
     assert compared == 11
     assert applied == 10
+
+
+def test_the_stream_of_seconds_continues_a_snapshot_from_within_a_second() -> None:
+    venue = simulated("stress_test")
+
+    async def run() -> int:
+        socket, compared = Socket(venue, f"/ws/{venue.symbol.lower()}@depth"), 0
+        await settle()
+        clients: list[DepthClient] = []
+        for now_ns in venue.steps(4 * NS_PER_S):
+            venue.streams.pump()
+            await settle()
+            for event in socket.take():
+                for client in clients:
+                    client.hear(event)
+            clients.append(DepthClient(is_strict=False))
+            clients[-1].start(venue.public("depth", limit=5000))
+            if now_ns % NS_PER_S == 0:
+                snapshot = venue.public("depth", limit=5000)
+                assert all(client.equals(snapshot) for client in clients)
+                compared += len(clients)
+        await socket.leave()
+        return compared
+
+    assert asyncio.run(run()) > 60
 
 
 def test_a_snapshot_older_than_the_stream_is_refused_by_the_rules() -> None:

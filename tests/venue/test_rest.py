@@ -62,6 +62,7 @@ async def test_a_market_order_fills_and_shows_in_own_trades() -> None:
         ).json()
         assert [trade["id"] for trade in trades] == [fill["tradeId"] for fill in answer["fills"]]
         assert {trade["commission"] for trade in trades} == {fill["commission"] for fill in answer["fills"]}
+        assert (await rest.signed("GET", "/api/v3/myAllocations", symbol=symbol)).json() == []
 
 
 @pytest.mark.parametrize(
@@ -352,6 +353,14 @@ async def test_behind_the_switch_a_listen_key_streams_user_events(combined: bool
         while rig.gateway.statistics()["users_listeners"]:
             await asyncio.sleep(0)
         assert (await http.delete(path, headers=headers, params={"listenKey": name})).json() == {}
+        name = (await http.post(path, headers=headers)).json()["listenKey"]
+        rig.keys.remove("one")
+        rig.keys.create("one", api_key="A" * 64)
+        kept = await http.put(path, headers={"X-MBX-APIKEY": "A" * 64}, params={"listenKey": name})
+        assert kept.status_code == 200, "another key of the same name has the same account"
+        rig.keys.remove("one")
+        assert rig.app._listen_keys is not None
+        assert rig.app._listen_keys.account_of(name) is None
 
 
 def _key(rig: Rig) -> dict[str, str]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from pathlib import Path
 
 import httpx
+import pytest
+from websockets.client import ClientProtocol
+from websockets.frames import Opcode
+from websockets.uri import parse_uri
 
 from engine.api.server import OrderApi, VenueOptions
 from engine.host.live import LiveOptions, SessionHost
@@ -52,5 +57,30 @@ def test_without_options_there_is_no_venue(tmp_path: Path) -> None:
         assert api.wait_listening(20), api.error
         assert api.url is not None
         assert httpx.get(f"{api.url}/api/v3/ping").json()["error"]["code"] == "no_such_route"
+    finally:
+        api.stop()
+
+
+@pytest.mark.parametrize("path", ["/ws", "/stream?streams=acmeusd@trade", "/ws-api/v3"])
+def test_pings_say_a_text_since_clients_may_take_them_for_one(tmp_path: Path, monkeypatch, path: str) -> None:
+    monkeypatch.setattr("engine.venue.binance.socket.PING_S", 0.01)
+    host = _host(tmp_path)
+    api = OrderApi(host, venue=VenueOptions(KeyStore()))
+    api.start()
+    try:
+        assert api.wait_listening(20), api.error
+        assert api.url is not None
+        client = ClientProtocol(parse_uri(f"ws{api.url.removeprefix('http')}{path}"))
+        address, _, port = api.url.removeprefix("http://").partition(":")
+        with socket.create_connection((address, int(port)), timeout=20) as connection:
+            client.send_request(client.connect())
+            connection.sendall(b"".join(client.data_to_send()))
+            pings: list[bytes] = []
+            while len(pings) < 2:
+                client.receive_data(connection.recv(4096))
+                frames = [event for event in client.events_received() if hasattr(event, "opcode")]
+                pings += [bytes(frame.data) for frame in frames if frame.opcode is Opcode.PING]
+                connection.sendall(b"".join(client.data_to_send()))
+        assert all(ping.isdigit() for ping in pings)
     finally:
         api.stop()

@@ -60,6 +60,12 @@ async def test_a_request_that_makes_no_sense_gets_an_error_and_the_connection_st
         assert (await api.ask("ping"))["status"] == 200
 
 
+async def test_public_data_take_an_api_key_that_nobody_asked_for() -> None:
+    async with Rig().socket() as api:
+        asked = {"symbol": api.rig.symbol, "apiKey": api.rig.key.api_key, "limit": 1}
+        assert (await api.ask("trades.historical", **asked))["status"] == 200
+
+
 async def test_rate_limits_show_unless_they_are_not_wanted() -> None:
     rig = Rig(limits=Limits(weight_1m=100))
     async with rig.socket() as api:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import threading
 from collections.abc import Callable, Mapping
 
@@ -34,6 +35,8 @@ MAX_CLIENTS = 32
 TICK_S = 0.02
 CLOSE_PATIENCE_S = 5.0
 """How long clients get to take what is left."""
+ABORT_TICKS = 50
+"""Ticks for which the end of connections that were cut is awaited."""
 DRAIN_PATIENCE_S = 15.0
 """How long a connection may take nothing at all."""
 READ_BYTES = 1 << 12
@@ -94,10 +97,15 @@ class SoupListener:
         self._connections: dict[_Connection, None] = {}
         self._counts = dict.fromkeys(("connections", "too_many", "logins", "refused", "sequenced"), 0)
 
-    async def start(self) -> None:
-        """Take the port and serve. Raises UsageError when it cannot be had."""
+    async def start(self, listener: socket.socket | None = None) -> None:
+        """Take the port and serve, or serve on `listener`, which has it. Raises UsageError when it cannot be
+        had."""
         try:
-            self._listener = await asyncio.start_server(self._meet, *self._wanted, limit=READ_BYTES)
+            self._listener = (
+                await asyncio.start_server(self._meet, *self._wanted, limit=READ_BYTES)
+                if listener is None
+                else await asyncio.start_server(self._meet, sock=listener, limit=READ_BYTES)
+            )
         except OSError as error:
             reason = error.strerror or error
             raise UsageError(f"cannot serve on {self._wanted}: {reason}. Choose another port.") from error
@@ -140,6 +148,10 @@ class SoupListener:
         for connection in self._connections:
             connection.close("closing")
             connection.writer.transport.abort()
+        for _ in range(ABORT_TICKS):  # their tasks notice, and close what they hold
+            if not self._connections:
+                break
+            await asyncio.sleep(TICK_S)
 
     @property
     def client_count(self) -> int:

@@ -179,6 +179,7 @@ class BurstFault(VenueFault):
             is_endless = self.severity_micro == MILLION
             next_ns = self.ends_ns if is_endless else now_ns + max(1, self.jittered(burst_ns))
             self.burst_until_ns = min(next_ns, self.ends_ns)
+            self.boundary.note(self.name, "bursts")
             self.strike()
             self.turn_on()
         if next_ns < self.ends_ns:

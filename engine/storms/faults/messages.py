@@ -83,8 +83,8 @@ class Echo(VenueFault):
 
 class Reorder(VenueFault):
     """REORDER: half of this share of the private events, severity, is late by up to severity x 1 s and
-    overtaken by those after it; half of this share of the public updates changes places with the next one.
-    Answers stay where they are."""
+    overtaken by those after it; half of this share of the public updates changes places with the next one
+    of its kind. Answers stay where they are."""
 
     kind = FaultKind.REORDER
 

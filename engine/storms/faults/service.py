@@ -66,6 +66,7 @@ class Disconnect(VenueFault):
     def _cut(self, now_ns: int, _payload: None) -> None:
         if self.active:
             self.boundary.connections_lost += 1
+            self.boundary.note(self.name, "cuts")
             mean_ns = CUT_MEAN_NS * MILLION // self.severity_micro
             self.kernel.schedule(now_ns + self.rng.exponential_ns(mean_ns), self._cut, None)
 

@@ -191,10 +191,16 @@ def prevented_matches(call: Call) -> Answer:
     ]
 
 
+def allocations(call: Call) -> Answer:
+    """GET myAllocations: what smart order routing gave; nothing, orders have one book to go to."""
+    return []
+
+
 ROUTES: tuple[Route, ...] = (
     ("GET", "/api/v3/account", status),
     ("GET", "/api/v3/account/commission", commission),
     ("GET", "/api/v3/myTrades", own_trades),
     ("GET", "/api/v3/rateLimit/order", order_counts),
     ("GET", "/api/v3/myPreventedMatches", prevented_matches),
+    ("GET", "/api/v3/myAllocations", allocations),
 )

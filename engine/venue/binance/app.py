@@ -17,6 +17,7 @@ from engine.venue.binance.call import Call, Handler, Waiting
 from engine.venue.binance.codec import encode
 from engine.venue.binance.endpoints import ENDPOINTS, Endpoint, Security
 from engine.venue.binance.errors import RequestRefused
+from engine.venue.binance.exchange_info import FUTURES_ROUTES
 from engine.venue.binance.gateway import Gateway
 from engine.venue.binance.guard import refuse_foreign
 from engine.venue.binance.listen_keys import ListenKeys
@@ -46,7 +47,7 @@ _JSON = (b"content-type", b"application/json;charset=UTF-8")
 
 def is_venue_path(path: str) -> bool:
     """Whether a path belongs to the venue."""
-    return path.startswith(("/api/v3", "/sapi/", "/ws", "/stream"))
+    return path.startswith(("/api/v3", "/sapi/", "/ws", "/stream", "/fapi/", "/dapi/"))
 
 
 class VenueApp:
@@ -73,6 +74,7 @@ class VenueApp:
             *lists.ROUTES,
             *account.ROUTES,
             *wallet.ROUTES,
+            *FUTURES_ROUTES,
             *(self._listen_keys.routes if self._listen_keys is not None else ()),
         ]
         handlers = {(method, path): handler for method, path, handler in routes}
@@ -113,10 +115,16 @@ class VenueApp:
         self.streams.stop()
         self.gateway.stop()
 
+    @property
+    def client_count(self) -> int:
+        """Open WebSockets."""
+        return self.gateway.connection_count
+
     def statistics(self) -> dict[str, int]:
         """Fill and drops."""
         streams = {f"streams_{name}": number for name, number in self.streams.statistics().items()}
-        return self.gateway.statistics() | streams
+        api = {f"api_{name}": number for name, number in self._api.statistics().items()}
+        return self.gateway.statistics() | streams | api
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or one stream."""
@@ -137,15 +145,17 @@ class VenueApp:
         extra: list[tuple[bytes, bytes]] = [_JSON]
         address = scope["client"][0] if scope["client"] else ""
         call: Call | None = None
-        status = 200
+        status, is_asked = 200, False
         try:
-            self._check_origin(headers)
+            self._check_origin(headers, address)
             found = self._find(scope)
             if found is None:
                 answer: Any = self._description
             else:
                 body = b"" if scope["method"] == "GET" else await _read_body(headers, receive)
                 call = self._admit(found[0], scope, headers, body, address)
+                self._count_orders(call)
+                is_asked = True
                 answer = found[1](call)
                 if isinstance(answer, Waiting):
                     answer = await self._wait(answer)
@@ -156,6 +166,8 @@ class VenueApp:
             if refusal.retry_at_ms is not None:
                 seconds = max(1, -(-(refusal.retry_at_ms - gateway.now_ms()) // 1_000))
                 extra.append((b"retry-after", str(seconds).encode()))
+            if not is_asked:  # else the session has refused it, and knows
+                gateway.note_limited(refusal, headers.get(b"x-mbx-apikey", b"").decode("latin-1"))
         except asyncio.CancelledError:
             raise
         except Exception:
@@ -165,11 +177,12 @@ class VenueApp:
         data = answer if isinstance(answer, bytes) else encode(answer)
         await _respond(send, status, extra, data)
 
-    def _check_origin(self, headers: dict[bytes, bytes]) -> None:
+    def _check_origin(self, headers: dict[bytes, bytes], address: str) -> None:
         origin = headers.get(b"origin")
         reason = refuse_foreign(
             headers.get(b"host", b"").decode("latin-1"),
             None if origin is None else origin.decode("latin-1"),
+            address=address,
             check_host=self._check_host,
         )
         if reason:
@@ -220,9 +233,13 @@ class VenueApp:
                 params.pop(name, None)
         check(endpoint.parameters, params, gateway.symbol, always=read - len(params))
         account_number = gateway.account_of(key)
-        if endpoint.orders:
-            gateway.windows.charge_orders(account_number, endpoint.orders, now_ms)
         return Call(gateway, endpoint, params, key=key, account=account_number)
+
+    def _count_orders(self, call: Call) -> None:
+        """Counts new orders. Raises RequestRefused; the call is known by then, so the answer shows counts."""
+        if call.endpoint.orders:
+            gateway = self.gateway
+            gateway.windows.charge_orders(call.account, call.endpoint.orders, gateway.now_ms())
 
     async def _wait(self, waiting: Waiting) -> Any:
         """The broker's answer. Raises RequestRefused."""
@@ -255,10 +272,12 @@ class VenueApp:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         status = 0
         try:
-            self._check_origin(headers)
+            self._check_origin(headers, scope["client"][0] if scope["client"] else "")
         except RequestRefused:
             status = 403
         serve = self._stream_server(scope)
+        if not _is_stream_path(scope["path"]):
+            status = status or 404
         if self.gateway.host.boundary.is_down:
             status = 503
         if status:
@@ -321,6 +340,11 @@ async def _respond(send: Send, status: int, headers: list[tuple[bytes, bytes]], 
     headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def _is_stream_path(path: str) -> bool:
+    path = path.rstrip("/")
+    return path in ("/ws", "/stream") or path.startswith(("/ws/", "/stream/"))
 
 
 async def _deny(receive: Receive, send: Send, status: int) -> None:

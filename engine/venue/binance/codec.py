@@ -27,6 +27,7 @@ from engine.core.types import SelfTrade, Side, TimeInForce
 from engine.market.ledger import MICRO
 
 __all__ = [
+    "DEFAULT_SELF_TRADE",
     "SELF_TRADE_MODES",
     "SIDES",
     "TIMES_IN_FORCE",
@@ -48,6 +49,8 @@ SELF_TRADE_MODES = {
     "EXPIRE_BOTH": int(SelfTrade.CANCEL_BOTH),
     "DECREMENT": int(SelfTrade.DECREMENT),
 }
+DEFAULT_SELF_TRADE = "EXPIRE_MAKER"
+"""Of an order that names no mode, as on the exchange."""
 _SELF_TRADE_NAMES = {number: name for name, number in SELF_TRADE_MODES.items()}
 _TYPES = {kind: kind.name for kind in OrderType}
 _STATUSES = {status: status.value for status in OrderStatus}

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import NamedTuple
 
+from engine.venue.binance.codec import DEFAULT_SELF_TRADE, SELF_TRADE_MODES
 from engine.venue.binance.parameters import INT64_MAX, Kind, Parameter, whole
 
 __all__ = ["ENDPOINTS", "SIGNATURE_PARAMETERS", "Endpoint", "Security"]
@@ -97,9 +98,9 @@ RESPONSE_TYPE = Parameter("newOrderRespType", Kind.WORD, choices=("ACK", "RESULT
 SELF_TRADE = Parameter(
     "selfTradePreventionMode",
     Kind.WORD,
-    choices=("NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH", "DECREMENT"),
+    choices=tuple(SELF_TRADE_MODES),
     wrong=(-1013, "This symbol does not allow the specified self-trade prevention mode."),
-    default="EXPIRE_MAKER",
+    default=DEFAULT_SELF_TRADE,
 )
 CANCEL_RESTRICTIONS = Parameter(
     "cancelRestrictions",
@@ -546,6 +547,27 @@ _ACCOUNT = (
         ),
         socket="myPreventedMatches",
     ),
+    Endpoint(
+        "GET",
+        "/api/v3/myAllocations",
+        "Allocations by smart order routing: none, there is one book",
+        Security.USER_DATA,
+        weight=20,
+        parameters=(
+            SYMBOL,
+            START,
+            END,
+            Parameter("fromAllocationId", Kind.LONG),
+            ORDER_ID,
+            limit(500, 1_000),
+        ),
+        socket="myAllocations",
+    ),
+)
+
+_FUTURES = tuple(
+    Endpoint("GET", f"/{room}/v1/exchangeInfo", f"{name}: none; some clients ask before they trade spot")
+    for room, name in (("fapi", "USD-M futures"), ("dapi", "COIN-M futures"))
 )
 
 _WALLET = (
@@ -618,5 +640,5 @@ _LEGACY = (
     ),
 )
 
-ENDPOINTS: tuple[Endpoint, ...] = (*_MARKET, *_ORDERS, *_LISTS, *_ACCOUNT, *_WALLET, *_LEGACY)
+ENDPOINTS: tuple[Endpoint, ...] = (*_MARKET, *_ORDERS, *_LISTS, *_ACCOUNT, *_FUTURES, *_WALLET, *_LEGACY)
 """All of them; paths and methods are unique."""

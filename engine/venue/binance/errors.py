@@ -12,9 +12,11 @@ from engine.broker.terms import Refusal
 from engine.core.errors import UsageError
 
 __all__ = [
+    "TOO_MANY_REQUESTS",
     "RequestRefused",
     "bad_combination",
     "bad_precision",
+    "banned",
     "disconnected",
     "duplicate_value",
     "empty",
@@ -32,6 +34,10 @@ __all__ = [
     "unknown",
     "unread_parameters",
 ]
+
+
+TOO_MANY_REQUESTS = -1003
+"""Of every 429 for weight and every 418."""
 
 
 class RequestRefused(UsageError):
@@ -145,13 +151,29 @@ def disconnected() -> RequestRefused:
     return refused(Refusal.DISCONNECTED)
 
 
+def banned(until_ms: int) -> RequestRefused:
+    """The address may send nothing until then."""
+    return RequestRefused(
+        TOO_MANY_REQUESTS,
+        f"Way too much request weight used; IP banned until {until_ms}. "
+        "Please use WebSocket Streams for live updates to avoid bans.",
+        status=418,
+        retry_at_ms=until_ms,
+    )
+
+
 def unknown() -> RequestRefused:
     """A defect of ours."""
     return RequestRefused(-1000, "An unknown error occurred while processing the request.", status=500)
 
 
 def refused(refusal: Refusal, detail: str = "", *, cancelling: bool = False) -> RequestRefused:
-    """What a refusal of the broker reads like; `cancelling`: of a cancel or amendment."""
+    """What a refusal of the broker reads like; `cancelling`: of a cancel or amendment.
+
+    `detail`: the risk gate's reason, or the ms since 1970 until which a ban lasts.
+    """
+    if refusal is Refusal.BANNED and detail.isdigit():
+        return banned(int(detail))
     status, code, message = ANSWERS[refusal]
     if cancelling and code == -2010:
         code = -2011

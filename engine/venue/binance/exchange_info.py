@@ -14,14 +14,12 @@ from engine.broker.money import Money
 from engine.broker.terms import OrderType
 from engine.market.ledger import MICRO
 from engine.venue.binance import errors
-from engine.venue.binance.call import Answer, Call
-from engine.venue.binance.codec import SELF_TRADE_MODES
+from engine.venue.binance.call import Answer, Call, Route
+from engine.venue.binance.codec import DEFAULT_SELF_TRADE, SELF_TRADE_MODES
 from engine.venue.binance.parameters import names_in
 
-__all__ = ["exchange_info", "market_status", "symbol_description"]
+__all__ = ["FUTURES_ROUTES", "exchange_info", "market_status", "symbol_description"]
 
-MAX_NOTIONAL = 9_000_000_000
-"""Announced, in the quote asset, for clients that want a number; not applied."""
 _ORDER_TYPES = [kind.name for kind in OrderType]
 
 
@@ -51,6 +49,24 @@ def exchange_info(call: Call) -> Answer:
         "exchangeFilters": [],
         "symbols": [symbol] if shown else [],
     }
+
+
+def no_futures(call: Call) -> Answer:
+    """exchangeInfo of the futures exchanges, which are not here."""
+    return {
+        "timezone": "UTC",
+        "serverTime": call.gateway.now_ms(),
+        "rateLimits": [],
+        "exchangeFilters": [],
+        "assets": [],
+        "symbols": [],
+    }
+
+
+FUTURES_ROUTES: tuple[Route, ...] = (
+    ("GET", "/fapi/v1/exchangeInfo", no_futures),
+    ("GET", "/dapi/v1/exchangeInfo", no_futures),
+)
 
 
 def market_status(call: Call) -> str:
@@ -88,7 +104,7 @@ def symbol_description(
         "filters": _filters(money, filters),
         "permissions": [],
         "permissionSets": [["SPOT"]] if show_permissions else [],
-        "defaultSelfTradePreventionMode": "EXPIRE_MAKER",
+        "defaultSelfTradePreventionMode": DEFAULT_SELF_TRADE,
         "allowedSelfTradePreventionModes": list(SELF_TRADE_MODES),
     }
 
@@ -134,7 +150,7 @@ def _filters(money: Money, filters: Filters) -> list[dict[str, Any]]:
             "filterType": "NOTIONAL",
             "minNotional": money.amount_text(filters.min_notional * MICRO),
             "applyMinToMarket": True,
-            "maxNotional": f"{MAX_NOTIONAL}.00000000",
+            "maxNotional": money.amount_text(filters.max_notional * MICRO),
             "applyMaxToMarket": False,
             "avgPriceMins": 0,
         },

@@ -89,6 +89,7 @@ class Gateway:
         self._sweeping: asyncio.TimerHandle | None = None
         self._accounts: dict[str, int] = {}
         self._connections: dict[object, Callable[[int, str], None]] = {}
+        self._key_changes = keys.changes
         self._session_id = ""
         self._seen = 0
         self._connections_lost = 0
@@ -128,6 +129,11 @@ class Gateway:
     def untrack(self, connection: object) -> None:
         """It has closed."""
         self._connections.pop(connection, None)
+
+    @property
+    def connection_count(self) -> int:
+        """WebSockets now."""
+        return len(self._connections)
 
     def close_connections(self, code: int, reason: str) -> None:
         """Close every tracked WebSocket."""
@@ -181,9 +187,25 @@ class Gateway:
         """Raises RequestRefused while a fault limits all requests."""
         boundary = self.host.boundary
         until_ns = boundary.limited_until_ns
-        if until_ns and until_ns > self.host.frame().market.time_ns:
-            until_ms, windows = self.codec.ms(until_ns), self.windows
+        if until_ns:
+            until_ms, windows = self._clock_ms(until_ns), self.windows
             raise windows.ban_error(until_ms) if boundary.is_banned else windows.limit_error(until_ms)
+
+    def _clock_ms(self, session_ns: int) -> int:
+        """What the venue's clock shows at a session time."""
+        host = self.host
+        return (host.epoch_ns + session_ns) // NS_PER_MS + host.boundary.clock_skew_ms
+
+    def note_limited(self, refusal: RequestRefused, api_key: str, account: int = -1) -> None:
+        """Tells the session of a request that was refused here for its rate, if its account is known; it may
+        have been refused before anything of it was looked at but its key."""
+        if refusal.status not in (418, 429):
+            return
+        if account < 0 and api_key and (key := self.keys.find(api_key)) is not None:
+            account = self._accounts.get(key.name, -1)
+        if account >= 0:
+            now_ms = self.now_ms()
+            self.host.note_limited(account, (refusal.retry_at_ms or now_ms) - now_ms)
 
     # -- requests ------------------------------------------------------------------------------------------
 
@@ -235,8 +257,8 @@ class Gateway:
     # -- news ----------------------------------------------------------------------------------------------
 
     def _on_news(self) -> None:
-        """On the engine's thread."""
-        if self._woken or self._loop is None:
+        """On the engine's thread. Public data alone wake nobody here."""
+        if self._woken or self._loop is None or not self._has_news():
             return
         self._woken = True
         try:
@@ -244,9 +266,20 @@ class Gateway:
         except RuntimeError:  # the loop has closed
             self._loop = None
 
+    def _has_news(self) -> bool:
+        host = self.host
+        return (
+            host.told_count != self._seen
+            or host.boundary.connections_lost != self._connections_lost
+            or host.session_id != self._session_id
+        )
+
     def _drain(self) -> None:
         self._woken = False
         host = self.host
+        self.keys.refresh()
+        if self.keys.changes != self._key_changes:
+            self._forget_removed_keys()
         if host.session_id != self._session_id:
             self.users.terminate_all()
             self._fail_waiters()
@@ -266,6 +299,13 @@ class Gateway:
         for item in told:
             self._take(item)
 
+    def _forget_removed_keys(self) -> None:
+        """Whose key is gone hears no more."""
+        names = {key.name for key in self.keys.keys}
+        self._key_changes = self.keys.changes
+        for name in [name for name in self._accounts if name not in names]:
+            self.users.terminate(self._accounts.pop(name))
+
     def _take(self, told: Told) -> None:
         message = told.message
         if type(message) is not Reply:
@@ -281,6 +321,11 @@ class Gateway:
             answer = waiter.render(message)
         except RequestRefused as refusal:
             answer = refusal
+            if refusal.code == errors.TOO_MANY_REQUESTS:  # queued before the limit, refused behind it
+                until_ms = self._clock_ms(self.host.boundary.limited_until_ns or told.told_ns)
+                refusal.retry_at_ms = until_ms
+                if refusal.status == 418:
+                    answer = self.windows.ban_error(until_ms)
         except Exception:
             self.internal_errors += 1
             answer = errors.unknown()

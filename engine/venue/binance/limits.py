@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from engine.venue.binance import errors
 from engine.venue.binance.errors import RequestRefused
 
 __all__ = ["Limits", "Windows"]
@@ -139,7 +140,7 @@ class Windows:
     def limit_error(self, until_ms: int) -> RequestRefused:
         """429."""
         return RequestRefused(
-            -1003,
+            errors.TOO_MANY_REQUESTS,
             f"Too much request weight used; current limit is {self.limits.weight_1m} request weight per "
             "1 MINUTE. Please use WebSocket Streams for live updates to avoid polling the API.",
             status=429,
@@ -148,13 +149,7 @@ class Windows:
 
     def ban_error(self, until_ms: int) -> RequestRefused:
         """418."""
-        return RequestRefused(
-            -1003,
-            f"Way too much request weight used; IP banned until {until_ms}. "
-            "Please use WebSocket Streams for live updates to avoid bans.",
-            status=418,
-            retry_at_ms=until_ms,
-        )
+        return errors.banned(until_ms)
 
     def statistics(self) -> dict[str, int]:
         """Fill, limit and refusals."""

@@ -2,7 +2,7 @@
 
 The exchange removed it on 2026-02-20; clients released before still use it, so it is served behind a switch.
 Place on the data path: beside ws_api.py. Invariant: at most one listen key per account, valid for
-VALID_MS after its last use, and its stream is fed as any other listener.
+VALID_MS after its last use while its API key exists, and its stream is fed as any other listener.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class ListenKeys:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._keys: dict[str, tuple[int, int]] = {}
-        """Listen key -> account, valid until (ms)."""
+        self._keys: dict[str, tuple[int, int, str]] = {}
+        """Listen key -> account, valid until (ms), name of the API key."""
         self._session_id = gateway.host.session_id
         self.routes: tuple[Route, ...] = (
             ("POST", "/api/v3/userDataStream", self.create),
@@ -44,15 +44,17 @@ class ListenKeys:
     def create(self, call: Call) -> Answer:
         """POST userDataStream: the account's key; its validity begins anew."""
         self._expire()
-        own = [name for name, (account, _until) in self._keys.items() if account == call.account]
+        assert call.key is not None
+        own = [name for name, (account, *_) in self._keys.items() if account == call.account]
         name = own[0] if own else secrets.token_hex(32)
-        self._keys[name] = (call.account, self._gateway.now_ms() + VALID_MS)
+        self._keys[name] = (call.account, self._gateway.now_ms() + VALID_MS, call.key.name)
         return {"listenKey": name}
 
     def keep(self, call: Call) -> Answer:
         """PUT userDataStream."""
         name = self._own(call)
-        self._keys[name] = (call.account, self._gateway.now_ms() + VALID_MS)
+        _, _, key_name = self._keys[name]
+        self._keys[name] = (call.account, self._gateway.now_ms() + VALID_MS, key_name)
         return {}
 
     def remove(self, call: Call) -> Answer:
@@ -85,8 +87,10 @@ class ListenKeys:
             self._session_id = self._gateway.host.session_id
             self._keys.clear()
         now_ms = self._gateway.now_ms()
-        for name in [name for name, (_, until_ms) in self._keys.items() if until_ms < now_ms]:
-            del self._keys[name]
+        owners = {key.name for key in self._gateway.keys.keys}
+        self._keys = {
+            name: entry for name, entry in self._keys.items() if entry[1] >= now_ms and entry[2] in owners
+        }
 
 
 class _Stream:

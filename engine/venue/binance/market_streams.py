@@ -18,6 +18,7 @@ from collections.abc import Callable, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from engine.broker.public_feed import PublicFeed
 from engine.core.clock import NS_PER_MS
 from engine.venue.binance.market_channels import Batch, Channel, open_channel
 from engine.venue.binance.market_client import (
@@ -53,12 +54,13 @@ class MarketStreams:
     """All public connections.
 
     Serving    serve (an ASGI application for WebSockets) start stop
-    Faults     feed_filter: what becomes of updates on their way to clients
+    Faults     feed_filter: what becomes of updates on their way to clients, by the session's boundary
     """
 
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
         self.feed_filter: FeedFilter = _as_it_is
+        self._feed: PublicFeed[Update] | None = None
         self.incoming_limit = INCOMING_LIMIT
         self.slow_clients = 0
         self.refused_clients = 0
@@ -97,6 +99,10 @@ class MarketStreams:
         for client in tuple(self._clients):
             client.close(1001, "the venue is closing")
 
+    def public_deeds(self) -> dict[str, int]:
+        """What faults have done to updates of this session: dropped, repeated, swapped, held …"""
+        return {} if self._feed is None else self._feed.statistics()
+
     def statistics(self) -> dict[str, int]:
         """Fill and drops."""
         return {
@@ -109,6 +115,7 @@ class MarketStreams:
             "slow_clients": self.slow_clients,
             "refused_clients": self.refused_clients,
             "gaps": self.gaps,
+            **({} if self._feed is None else {f"feed_{k}": n for k, n in self._feed.statistics().items()}),
             "internal_errors": self.internal_errors,
         }
 
@@ -128,7 +135,7 @@ class MarketStreams:
 
     def _on_news(self) -> None:
         """On the engine's thread."""
-        if self._woken or self._loop is None:
+        if self._woken or self._loop is None or not self._clients:
             return
         self._woken = True
         try:
@@ -141,19 +148,16 @@ class MarketStreams:
         self._woken = False
         market_data: MarketData = self.gateway.host.market_data
         if market_data is not self._market_data:
-            self._market_data = market_data
-            self._seen = market_data.update_count
-            for channel, _ in self._listeners.values():
-                channel.reset()
+            self._adopt(market_data)
             return
         updates = market_data.updates_since(self._seen)
         if not updates:
             return
         self.gaps += updates[0].number - self._seen - 1
         self._seen = updates[-1].number
-        if not self._clients:
-            return
         batch = Batch(market_data, self.feed_filter(updates))
+        if not batch.updates:
+            return
         symbol = batch.symbol.lower()
         for channel, listeners in tuple(self._listeners.values()):
             if channel.symbol and channel.symbol != symbol:
@@ -163,6 +167,26 @@ class MarketStreams:
                     _spread(channel.name, text, listeners)
             except Exception:  # a defect of ours in one stream must not end the others
                 self.internal_errors += 1
+
+    def _adopt(self, market_data: MarketData) -> None:
+        """Go on with another session's present, through that session's faults."""
+        if self._market_data is not None:
+            self._market_data.unwatch(self)
+        self._market_data = market_data
+        self._seen = market_data.update_count
+        feed: PublicFeed[Update] = PublicFeed(self.gateway.host.boundary)
+        self._feed = self.feed_filter = feed
+        for channel, _ in self._listeners.values():
+            channel.reset()
+        self._watch_data()
+
+    def _watch_data(self) -> None:
+        """Every update is wanted while there are clients."""
+        if self._market_data is not None:
+            if self._clients:
+                self._market_data.watch(self)
+            else:
+                self._market_data.unwatch(self)
 
     # -- subscriptions ---------------------------------------------------------------------------------
 
@@ -207,9 +231,12 @@ class MarketStreams:
             self.refused_clients += 1
             await send({"type": "websocket.close", "code": TRY_AGAIN_LATER})
             return
+        if not self._clients and self._market_data is not None:
+            self._seen = self._market_data.update_count  # nobody has missed what came before
         self._clients.add(client)
         try:
             self.start()
+            self._watch_data()
             if self._watching is None and self._loop is not None:
                 self._watching = self._loop.call_later(WATCH_S, self._watch)
             for name in names.split("/")[:STREAM_LIMIT]:
@@ -218,6 +245,7 @@ class MarketStreams:
             await client.run(receive)
         finally:
             self._clients.discard(client)
+            self._watch_data()
             self.gateway.untrack(client)
             for name in tuple(client.streams):
                 self.unsubscribe(client, name)

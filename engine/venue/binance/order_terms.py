@@ -15,7 +15,7 @@ from engine.broker.money import Step, parse_decimal
 from engine.broker.terms import OrderTerms, OrderType, Refusal
 from engine.core.types import Side, TimeInForce
 from engine.venue.binance import errors
-from engine.venue.binance.codec import SELF_TRADE_MODES, Codec
+from engine.venue.binance.codec import DEFAULT_SELF_TRADE, SELF_TRADE_MODES, Codec
 from engine.venue.binance.endpoints import STRATEGY_TYPE_LOW
 from engine.venue.binance.errors import RequestRefused
 
@@ -26,7 +26,6 @@ ASSET_DECIMALS = 8
 INTEGER_LIMIT = 1 << 62
 _ID_PREFIX = secrets.token_hex(6)
 _ID_NUMBERS = itertools.count(1)
-DEFAULT_SELF_TRADE = "EXPIRE_MAKER"
 _SIDES = {"BUY": int(Side.BID), "SELL": int(Side.ASK)}
 _TIMES = {"GTC": int(TimeInForce.GTC), "IOC": int(TimeInForce.IOC), "FOK": int(TimeInForce.FOK)}
 _TYPES = {kind.name: kind for kind in OrderType}

@@ -187,13 +187,16 @@ def amend(call: Call) -> Answer:
 
 def query(call: Call) -> Answer:
     """GET order."""
-    return call.gateway.codec.order_query(_wanted_order(call))
+    order = _wanted_order(call)
+    call.gateway.host.note_answer(call.account, [order])
+    return call.gateway.codec.order_query(order)
 
 
 def open_orders(call: Call) -> Answer:
     """GET openOrders."""
-    codec = call.gateway.codec
-    return [codec.order_query(order) for order in call.gateway.host.broker.open_orders(call.account)]
+    codec, host = call.gateway.codec, call.gateway.host
+    host.note_answer(call.account, None)
+    return [codec.order_query(order) for order in host.broker.open_orders(call.account)]
 
 
 def all_orders(call: Call) -> Answer:
@@ -213,6 +216,7 @@ def all_orders(call: Call) -> Answer:
         orders = orders[:limit] if start is not None else orders[-limit:]
     else:
         orders = orders[-limit:]
+    call.gateway.host.note_answer(call.account, orders)
     return [codec.order_query(order) for order in orders]
 
 

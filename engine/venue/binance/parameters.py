@@ -63,11 +63,54 @@ class Parameter(NamedTuple):
     """Of a whole number; more is refused."""
 
 
+class _Table(NamedTuple):
+    """The parameters of an endpoint, to look up."""
+
+    parameters: Sequence[Parameter]
+    """Kept, so that no other sequence gets its id."""
+    known: dict[str, Parameter]
+    required: frozenset[str]
+
+    @classmethod
+    def of(cls, parameters: Sequence[Parameter]) -> _Table:
+        """Made once for each endpoint."""
+        required = frozenset(parameter.name for parameter in parameters if parameter.required)
+        return cls(parameters, {parameter.name: parameter for parameter in parameters}, required)
+
+
+_TABLES: dict[int, _Table] = {}
+"""By the id of an endpoint's parameters, of which there are as many as endpoints."""
+
+
 def check(parameters: Sequence[Parameter], sent: Mapping[str, str], symbol: str, *, always: int = 0) -> None:
     """Check what was sent. `always`: how many parameters of the signature were taken out before.
 
     Raises RequestRefused with the code and text of the first thing that is wrong.
     """
+    if not _is_plain(parameters, sent, symbol):
+        _check_in_order(parameters, sent, symbol, always)
+
+
+def _is_plain(parameters: Sequence[Parameter], sent: Mapping[str, str], symbol: str) -> bool:
+    """Whether all is well: what was sent is looked at, which is much less than what could be."""
+    table = _TABLES.get(id(parameters))
+    if table is None:
+        table = _TABLES[id(parameters)] = _Table.of(parameters)
+    if not table.required <= sent.keys():
+        return False
+    known = table.known
+    try:
+        for name, value in sent.items():
+            _check_value(known[name], value, symbol)
+    except (KeyError, RequestRefused):
+        return False
+    return True
+
+
+def _check_in_order(
+    parameters: Sequence[Parameter], sent: Mapping[str, str], symbol: str, always: int
+) -> None:
+    """The whole check, which says what is wrong."""
     if len(sent) > len(parameters):
         raise errors.too_many_parameters(len(parameters) + always, len(sent) + always)
     read = 0

@@ -14,7 +14,7 @@ from engine.venue.binance import errors
 from engine.venue.binance.endpoints import Security
 from engine.venue.binance.errors import RequestRefused
 from engine.venue.binance.parameters import INT64_MAX, Kind
-from engine.venue.keys import Key, KeyKind, KeyStore, Permission
+from engine.venue.keys import API_KEY, Key, KeyKind, KeyStore, Permission
 
 __all__ = [
     "SIGNATURE_NAMES",
@@ -35,7 +35,6 @@ MICROSECONDS_FROM = 10**14
 SIGNATURE_NAMES = ("signature", "timestamp", "recvWindow")
 PARAMETER_LIMIT = 128
 """Parameters in one request."""
-_API_KEY = re.compile(r"[A-Za-z0-9]{16,128}\Z")
 _WINDOW = re.compile(r"[0-9]{1,20}(\.[0-9]{1,3})?\Z")
 
 
@@ -96,7 +95,7 @@ def socket_payload(params: Mapping[str, str]) -> bytes:
 def find_key(store: KeyStore, api_key: str | None, security: Security) -> Key:
     """The key of a request, if it may make one of this kind. Raises RequestRefused (-2014, -2015)."""
     key = store.find(api_key) if api_key is not None else None
-    if key is None and (api_key is None or _API_KEY.match(api_key) is None):
+    if key is None and (api_key is None or API_KEY.match(api_key) is None):
         raise RequestRefused(-2014, "API-key format invalid.", status=401)
     wanted = Permission.TRADE if security is Security.TRADE else Permission.READ
     if key is None or not key.may(wanted):

@@ -19,6 +19,9 @@ from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 import websockets.frames
+from websockets.protocol import State
+
+from engine.core.clock import NS_PER_MS, wall_ns
 
 __all__ = ["MESSAGE_LIMIT_BYTES", "OUT_LIMIT_BYTES", "Session", "Sessions", "SocketProtocol"]
 
@@ -26,9 +29,11 @@ MESSAGE_LIMIT_BYTES = 16_384
 """Longest message of a client."""
 OUT_LIMIT_BYTES = 1 << 20
 """Bytes that may wait for a client to read them."""
+LARGE_READ_BYTES = 16_384
+"""A read that brings so much is followed by everybody else's turn."""
 PING_S = 20.0
 SILENCE_S = 60.0
-"""A client that sends nothing for so long, not even a pong, is gone."""
+"""A client that sends no whole frame for so long, not even a pong, is gone."""
 HANDSHAKE_LIMIT_BYTES = 32_768
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _apply_mask: Callable[[bytes, bytes], bytes] = websockets.frames.__dict__["apply_mask"]
@@ -49,8 +54,8 @@ class Session(Protocol):
 class Sessions(Protocol):
     """What decides over new connections."""
 
-    def refuse(self, path: str, headers: dict[str, str]) -> tuple[int, str] | None:
-        """(status, reason) against this handshake, or None."""
+    def refuse(self, address: str, headers: dict[str, str]) -> tuple[int, str] | None:
+        """(status, reason) against this handshake from there, or None."""
 
     def open(
         self,
@@ -59,6 +64,7 @@ class Sessions(Protocol):
         query: str,
         send: Callable[[bytes], None],
         close: Callable[[int, str], None],
+        queued: Callable[[], int],
     ) -> Session:
         """A session of a new connection."""
 
@@ -87,6 +93,7 @@ class SocketProtocol(asyncio.Protocol):
         self._parts: list[bytes] = []
         self._parts_bytes = 0
         self._out: list[bytes] = []
+        self._out_bytes = 0
         self._flushing = False
         self._reading = False
         self._closing = False
@@ -100,29 +107,31 @@ class SocketProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._other is not None:
+            self._heard_s = self._loop.time()
             self._other.data_received(data)
         elif self._session is None:
             self._shake_hands(data)
         else:
-            self._heard_s = self._loop.time()
             self._reading = True
             self._read_frames(self._rest + data if self._rest else data)
             self._reading = False
             self._flush()
+            if len(data) >= LARGE_READ_BYTES:
+                self._let_others_go_first()
 
     def eof_received(self) -> None:
         if self._other is not None:
             self._other.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._closing = True
+        if self._timer is not None:
+            self._timer.cancel()
         if self._other is not None:
             self._other.connection_lost(exc)
             return
         self._connections.discard(self)
-        self._closing = True
         self._out.clear()
-        if self._timer is not None:
-            self._timer.cancel()
         if self._session is not None:
             self._session.closed()
 
@@ -156,7 +165,9 @@ class SocketProtocol(asyncio.Protocol):
             for name, _, value in (line.partition(":") for line in lines[1:])
         }
         self._connections.add(self)
-        refusal = self.sessions.refuse(path, headers)
+        peer = transport.get_extra_info("peername")
+        address = str(peer[0]) if isinstance(peer, tuple) and peer else ""
+        refusal = self.sessions.refuse(address, headers)
         key = headers.get("sec-websocket-key", "")
         if refusal is None and (not _is_key(key) or headers.get("sec-websocket-version") != "13"):
             refusal = (400, "Bad Request")
@@ -172,9 +183,9 @@ class SocketProtocol(asyncio.Protocol):
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
         )
-        peer = transport.get_extra_info("peername")
-        address = str(peer[0]) if isinstance(peer, tuple) and peer else ""
-        self._session = self.sessions.open(address=address, query=query, send=self.send, close=self.close)
+        self._session = self.sessions.open(
+            address=address, query=query, send=self.send, close=self.close, queued=self.queued_bytes
+        )
         self._heard_s = self._loop.time()
         self._timer = self._loop.call_later(PING_S, self._tick)
 
@@ -184,6 +195,19 @@ class SocketProtocol(asyncio.Protocol):
         self._other = WebSocketsSansIOProtocol(*self._made_with)
         self._other.connection_made(transport)
         self._other.data_received(data)
+        self._heard_s = self._loop.time()
+        self._timer = self._loop.call_later(PING_S, self._tick)
+
+    def _let_others_go_first(self) -> None:
+        """A client sends faster than it is served. The loop would go on reading from it, a dozen times over,
+        before anybody hears an answer: it takes its turn after the others."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+            self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     # -- in ------------------------------------------------------------------------------------------------
 
@@ -213,6 +237,8 @@ class SocketProtocol(asyncio.Protocol):
             mask, body = data[body : body + 4], body + 4
             at = body + length
             self._take_frame(first, _apply_mask(data[body:at], mask))
+        if at:
+            self._heard_s = self._loop.time()
         self._rest = b"" if self._closing else data[at:]
 
     def _take_frame(self, first: int, payload: bytes) -> None:
@@ -278,12 +304,17 @@ class SocketProtocol(asyncio.Protocol):
         else:
             self._out.append(bytes((0x80 | opcode, 127)) + length.to_bytes(8, "big"))
         self._out.append(payload)
+        self._out_bytes += length
+        if self._out_bytes > OUT_LIMIT_BYTES:  # within one turn of the loop
+            self._drop()
+            return
         if not self._reading and not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         self._flushing = False
+        self._out_bytes = 0
         transport = self._transport
         if not self._out or transport is None or transport.is_closing():
             self._out.clear()
@@ -291,18 +322,39 @@ class SocketProtocol(asyncio.Protocol):
         transport.write(b"".join(self._out))
         self._out.clear()
         if transport.get_write_buffer_size() > OUT_LIMIT_BYTES:
-            self._closing = True
-            self.sessions.dropped_slow()
-            transport.abort()
+            self._drop()
+
+    def _drop(self) -> None:
+        """Too much waits for a client that does not read."""
+        assert self._transport is not None
+        self._closing = True
+        self._out.clear()
+        self.sessions.dropped_slow()
+        self._transport.abort()
+
+    def queued_bytes(self) -> int:
+        """What waits for the client to read it."""
+        transport = self._transport
+        return self._out_bytes + (0 if transport is None else transport.get_write_buffer_size())
 
     def _tick(self) -> None:
-        if self._closing:
+        if self._closing or self._transport is None:
             return
         if self._loop.time() - self._heard_s > SILENCE_S:
-            self.close(1006, "")
+            self._closing = True
+            self._transport.abort()
             return
-        self._put(_PING, b"")
+        self._ping(b"%d" % (wall_ns() // NS_PER_MS))
         self._timer = self._loop.call_later(PING_S, self._tick)
+
+    def _ping(self, payload: bytes) -> None:
+        """With a text in it, as the exchange does: some clients send it back as one."""
+        if self._other is None:
+            self._put(_PING, payload)
+        elif self._other.conn.state is State.OPEN:
+            assert self._transport is not None
+            self._other.conn.send_ping(payload)
+            self._transport.write(b"".join(self._other.conn.data_to_send()))
 
 
 def _is_key(text: str) -> bool:

@@ -46,7 +46,7 @@ class UserStreams:
     """Who listens to which account.
 
     Connections   listen unlisten
-    Gateway       feed terminate_all shut_down
+    Gateway       feed terminate terminate_all
     """
 
     def __init__(self, gateway: Gateway) -> None:
@@ -89,10 +89,13 @@ class UserStreams:
 
     def terminate_all(self) -> None:
         """Another session, or a gap: every stream ends, and its owner has to subscribe anew."""
-        for listeners in list(self._listeners.values()):
-            for listener in tuple(listeners):
-                listener.end()
-        self._listeners.clear()
+        for account in tuple(self._listeners):
+            self.terminate(account)
+
+    def terminate(self, account: int) -> None:
+        """End the streams of one account."""
+        for listener in self._listeners.pop(account, []):
+            listener.end()
 
     def terminated(self) -> bytes:
         """The event that ends a stream."""

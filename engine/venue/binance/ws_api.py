@@ -23,7 +23,7 @@ from engine.venue.binance.gateway import Gateway
 from engine.venue.binance.guard import refuse_foreign
 from engine.venue.binance.parameters import check
 from engine.venue.binance.signing import SIGNATURE_NAMES, admit, check_time, find_key, socket_payload
-from engine.venue.binance.socket import Session
+from engine.venue.binance.socket import OUT_LIMIT_BYTES, Session
 from engine.venue.binance.user_data import Listener
 from engine.venue.keys import Key, KeyKind
 
@@ -53,15 +53,18 @@ class WsApi:
         self.gateway = gateway
         self.handlers = handlers
         self.check_host = True
-        self._count = 0
+        self._sessions: dict[ApiSession, Callable[[], int]] = {}
+        """What waits for each client to read it, in bytes."""
 
-    def refuse(self, path: str, headers: dict[str, str]) -> tuple[int, str] | None:
+    def refuse(self, address: str, headers: dict[str, str]) -> tuple[int, str] | None:
         """(status, reason) against a handshake."""
         if self.gateway.host.boundary.is_down:
             return 503, "Service Unavailable"
-        if self._count >= SOCKET_LIMIT:
+        if len(self._sessions) >= SOCKET_LIMIT:
             return 503, "Service Unavailable"
-        foreign = refuse_foreign(headers.get("host", ""), headers.get("origin"), check_host=self.check_host)
+        foreign = refuse_foreign(
+            headers.get("host", ""), headers.get("origin"), address=address, check_host=self.check_host
+        )
         return (403, "Forbidden") if foreign else None
 
     def open(
@@ -71,21 +74,31 @@ class WsApi:
         query: str,
         send: Callable[[bytes], None],
         close: Callable[[int, str], None],
+        queued: Callable[[], int] = lambda: 0,
     ) -> Session:
         """A new connection."""
-        self._count += 1
         session = ApiSession(self, address, query, send, close)
+        self._sessions[session] = queued
         self.gateway.track(session, session.end)
         return session
 
     def forget(self, session: ApiSession) -> None:
         """A connection is gone."""
-        self._count -= 1
+        self._sessions.pop(session, None)
         self.gateway.untrack(session)
 
     def dropped_slow(self) -> None:
         """A client that does not read was dropped."""
         self.gateway.slow_clients += 1
+
+    def statistics(self) -> dict[str, int]:
+        """Fill and limits; bytes are those of the connection for which most wait."""
+        return {
+            "sockets": len(self._sessions),
+            "socket_limit": SOCKET_LIMIT,
+            "queued_bytes": max((queued() for queued in list(self._sessions.values())), default=0),
+            "queued_limit_bytes": OUT_LIMIT_BYTES,
+        }
 
 
 class ApiSession:
@@ -146,6 +159,8 @@ class ApiSession:
             self._handle(request_id, request)
         except RequestRefused as refusal:
             self._fail(request_id, refusal, -1)
+            api_key = request.params.get("apiKey")
+            gateway.note_limited(refusal, api_key if isinstance(api_key, str) else self._api_key)
         except Exception:
             gateway.internal_errors += 1
             self._fail(request_id, errors.unknown(), -1)
@@ -182,19 +197,21 @@ class ApiSession:
             raise RequestRefused(-1130, "Data sent for parameter 'method' is not valid.")
         endpoint, handler = found
         gateway.windows.charge(self._address, endpoint.weigh(_countable(params)), now_ms)
-        show_limits = params.pop("returnRateLimits", "")
         call = self._admitted(endpoint, params, now_ms)
-        check(endpoint.parameters, call.params, gateway.symbol)
-        if endpoint.orders:
-            gateway.windows.charge_orders(call.account, endpoint.orders, now_ms)
-        answer = handler(call)
         account = call.account if endpoint.security is Security.TRADE else -1
-        if show_limits:
-            params = {"returnRateLimits": show_limits}
-        else:
-            params = {}
-        if isinstance(answer, Waiting):
-            gateway.ask(answer, lambda result: self._late(request_id, result, account, params))
+        show_limits = call.params.pop("returnRateLimits", "")
+        params = {"returnRateLimits": show_limits} if show_limits else {}
+        try:
+            check(endpoint.parameters, call.params, gateway.symbol)
+            if endpoint.orders:
+                gateway.windows.charge_orders(account, endpoint.orders, now_ms)
+            answer = handler(call)
+            if isinstance(answer, Waiting):
+                gateway.ask(answer, lambda result: self._late(request_id, result, account, params))
+                return
+        except RequestRefused as refusal:
+            self._fail(request_id, refusal, account)
+            gateway.note_limited(refusal, "", call.account)
             return
         delay_ns = gateway.host.boundary.read_delay_ns
         if delay_ns > 0:
@@ -207,6 +224,7 @@ class ApiSession:
     def _admitted(self, endpoint: Endpoint, params: dict[str, str], now_ms: int) -> Call:
         gateway, security = self._gateway, endpoint.security
         if security is Security.NONE:
+            params.pop("apiKey", None)  # clients of when some public data wanted a key still send it
             return Call(gateway, endpoint, params, over_socket=True)
         api_key = params.pop("apiKey", None)
         key = self._key

@@ -239,14 +239,17 @@ class FixGateway:
         """Queues a request for an entry; refusals of the gateway itself are answered at once."""
         host = self._host
         assert host is not None, "entries exist only with a host"
-        refusal = Refusal.NONE
-        if host.boundary.limited_until_ns > self.now_ns:
-            refusal = Refusal.RATE_LIMITED
+        refusal, detail = Refusal.NONE, ""
+        boundary = host.boundary
+        if until_ns := boundary.limited_until_ns:
+            refusal = Refusal.BANNED if boundary.is_banned else Refusal.RATE_LIMITED
+            detail = str((host.epoch_ns + until_ns) // NS_PER_MS + boundary.clock_skew_ms)
+            host.note_limited(request.account, 0)
         elif not host.request(request):
             refusal = Refusal.OVERLOADED
         if refusal:
             self._counts["requests_refused"] += 1
-            answer(Reply(request.request_id, request.account, refusal))
+            answer(Reply(request.request_id, request.account, refusal, detail))
             return
         self._pending[request.request_id] = answer
         if len(self._pending) > PENDING_LIMIT:
@@ -259,7 +262,7 @@ class FixGateway:
         if event is not None:
             order = event.order
             trade_id = event.fill.trade_id if event.fill is not None else 0
-            key = (order.order_id, event.execution, trade_id, order.qty_lots, order.prevented_lots)
+            key = (order, event.execution, trade_id)
             known = self._exec_ids.get(key)
             if known is not None:
                 return known

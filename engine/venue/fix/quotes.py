@@ -3,7 +3,8 @@
 Place on the data path: beside order entry; fed by what public market data publish (engine/venue/market_data).
 Invariant: a snapshot and the increments after it give the book of the last boundary, whatever instant the
 subscription falls on: quantities are absolute, so an increment that the snapshot already has changes nothing.
-A reader that fell too far behind gets a new snapshot. Market data are not sent again on a resend.
+A reader that fell too far behind gets a new snapshot. Market data are not sent again on a resend. Faults of
+the public feed act on increments: they may be late, missing, repeated or swapped.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from engine.broker.money import Money
+from engine.broker.public_feed import PublicFeed
 from engine.core.types import NO_SIDE
 from engine.venue.book_images import BookImage, DepthDiff, SideLevels, Top, diff_images
 from engine.venue.fix.reports import Pair
@@ -70,6 +72,7 @@ class Quotes:
         self._later = later
         self._money = Money(host.instrument)
         self._subscriptions: dict[str, _Subscription] = {}
+        self._feed: PublicFeed[Update] = PublicFeed(host.boundary)
         self._seen = 0
         """Number of the last update that was looked at."""
         self.lost = 0
@@ -83,6 +86,7 @@ class Quotes:
     def forget(self) -> None:
         """The link is gone: subscriptions end with it."""
         self._subscriptions.clear()
+        self._host.market_data.unwatch(self)
 
     def handle(self, message: Message) -> bool:
         """Acts on a message; False when it is none about market data."""
@@ -112,7 +116,7 @@ class Quotes:
                 self._send_snapshot(subscription, data)
             return
         self._seen = updates[-1].number
-        for update in updates:
+        for update in self._feed(updates):
             for subscription in self._subscriptions.values():
                 self._send_update(subscription, update)
 
@@ -123,6 +127,8 @@ class Quotes:
         if kind == UNSUBSCRIBE:
             if self._subscriptions.pop(name, None) is None:
                 self._refuse(name, "", "no such subscription")
+            elif not self._subscriptions:
+                self._host.market_data.unwatch(self)
             return
         subscription = self._read(message, kind, name)
         if subscription is None:
@@ -130,6 +136,7 @@ class Quotes:
         data: MarketData = self._host.market_data
         if kind == SUBSCRIBE:
             if not self._subscriptions:
+                data.watch(self)
                 self._seen = data.update_count
             else:
                 self.pump()  # the others first get what they have not seen yet

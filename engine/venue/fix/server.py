@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from engine.core.clock import NS_PER_S, wall_ns
 from engine.core.errors import UsageError
@@ -70,8 +71,13 @@ class FixServer:
         host_name, port = self._server.sockets[0].getsockname()[:2]
         return str(host_name), int(port)
 
-    async def start(self) -> None:
-        """Begins to listen."""
+    @property
+    def client_count(self) -> int:
+        """Connections now."""
+        return len(self._connections)
+
+    async def start(self, listener: socket.socket | None = None) -> None:
+        """Begins to listen; on `listener` when its port is taken already."""
         from engine.venue.fix.gateway import FixGateway
 
         assert self._server is None, "started twice"
@@ -84,7 +90,11 @@ class FixServer:
             comp_id=self._comp_id,
         )
         try:
-            self._server = await loop.create_server(lambda: _Connection(self), self._host_name, self._port)
+            self._server = (
+                await loop.create_server(lambda: _Connection(self), self._host_name, self._port)
+                if listener is None
+                else await loop.create_server(lambda: _Connection(self), sock=listener)
+            )
         except OSError as error:
             raise UsageError(
                 f"FIX port {self._host_name}:{self._port}: {error.strerror}; choose another port"
@@ -143,8 +153,8 @@ class FixServer:
     def _wake(self) -> None:
         """On the engine's thread: one call of the loop, however much news there is."""
         loop = self._loop
-        if self._woken or loop is None:
-            return
+        if self._woken or loop is None or not self._connections:
+            return  # what happens while nobody is connected is taken with the next tick
         self._woken = True
         try:
             loop.call_soon_threadsafe(self._news)
@@ -179,11 +189,10 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one, though not by its class
         self._link = self._server.accept(self)
         if self._link is None:
-            transport.close()
+            self._transport.close()
 
     def data_received(self, data: bytes) -> None:
         if self._link is not None:

@@ -42,6 +42,8 @@ _with = msgspec.structs.replace
 ORDERS_KEPT = 50_000
 """Own orders that a session remembers."""
 PENDING_CANCEL, PENDING_REPLACE = "6", "E"
+TOO_LATE = "0"
+"""CxlRejReason (102)."""
 
 
 class _Own(NamedTuple):
@@ -124,6 +126,9 @@ class StandardEntry(OrderEntry):
     def _cancelled(self, message: Message, reply: Reply) -> None:
         if reply.refusal:
             self._settle(message)
+        if reply.refusal is Refusal.AMEND_NOT_LESS:
+            self._refuse_quantity(message, self._find(message))
+            return
         super()._cancelled(message, reply)
 
     # -- replacing -------------------------------------------------------------------------------------
@@ -144,7 +149,7 @@ class StandardEntry(OrderEntry):
             raise FieldRefused(54, "Side must not change.")
         lots = terms.qty_lots - carried.lots
         if lots <= order.executed_lots:
-            self._refuse_cancel(message, Refusal.AMEND_NOT_LESS, order)
+            self._refuse_quantity(message, order)
             return
         self._note_order(terms.client_order_id)
         self._set_pending(message, PENDING_REPLACE)
@@ -166,31 +171,41 @@ class StandardEntry(OrderEntry):
     def _cancel_and_place(
         self, message: Message, order: OrderState, terms: OrderTerms, carried: Carried
     ) -> None:
-        """The new order is for what the old one has left, so an old one that has not traded must not have
-        traded when the request arrives: OrderQty would be exceeded."""
-        untouched = order.status is OrderStatus.NEW
-        cancel = self._cancel_request(message)
-        cancel = _with(
-            cancel, order_id=order.order_id, client_order_id="", only_status="ONLY_NEW" if untouched else ""
-        )
-        traded = Carried(carried.lots + order.executed_lots, carried.micro + order.executed_micro)
-        lots = terms.qty_lots - traded.lots
+        """The new order is for what the old one has left when the request arrives; when that is nothing any
+        more, it is too late."""
+        cancel = _with(self._cancel_request(message), order_id=order.order_id, client_order_id="")
         request = CancelReplace(
-            self.account, cancel.request_id, cancel, _with(terms, qty_lots=lots), allow_failure=False
+            self.account,
+            cancel.request_id,
+            cancel,
+            terms,
+            allow_failure=False,
+            counts_executed=True,
+            max_executed_lots=terms.qty_lots - 1,
         )
         self._replacements[terms.client_order_id] = _Replacement(order, carried)
         self._gateway.ask(request, lambda reply: self._replaced(message, reply))
 
     def _replaced(self, message: Message, reply: Reply) -> None:
+        known = self._replacements.get(message.get(11))
         if not reply.refusal:
+            if known is not None and reply.was_cancelled is not None:
+                self._replacements[message.get(11)] = known._replace(old=reply.was_cancelled)
             return
         self._replacements.pop(message.get(11), None)
         self._settle(message)
         if reply.refusal is Refusal.TIMEOUT_UNKNOWN:
             self._tell_unknown(message)
+        elif reply.cancel_refusal is Refusal.RESTRICTED:
+            self._refuse_quantity(message, self._find(message))
         else:
             why = reply.order_refusal or reply.cancel_refusal or reply.refusal
             self._refuse_cancel(message, why, reply.was_cancelled)
+
+    def _refuse_quantity(self, message: Message, order: OrderState | None) -> None:
+        """So much has been traded already, maybe while the replacement was on its way."""
+        text = "OrderQty must be greater than CumQty."
+        self._send("9", self._rejected_cancel(message, [(102, TOO_LATE), (58, text)], order))
 
     def _report_replaced(self, order: OrderState) -> None:
         old, carried = self._replacements.pop(order.client_order_id)
@@ -225,6 +240,7 @@ class StandardEntry(OrderEntry):
             fields += [(6, zero), (58, "Unknown order sent."), (60, timestamp(self.now_ns))]
             self._send("8", fields + asked)
             return
+        self._host.note_answer(self.account, [order])
         own = self._own.get(order.order_id, _Own())
         status = own.pending or status_code(order)
         ids = [(11, order.client_order_id)]

@@ -7,6 +7,7 @@ order; one that is too slow for what is retained is cut off with that reason, an
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 
 from engine.core.clock import monotonic_ns
@@ -43,11 +44,11 @@ class RetainedFeed:
 
 
 class ItchSoupServer:
-    """Serves one session's log: `start`, `stop`, `address`, `statistics`."""
+    """Serves one session's log, then another's: `start`, `attach`, `stop`, `address`, `statistics`."""
 
     def __init__(
         self,
-        log: RetainedMessages,
+        log: RetainedMessages | None,
         keys: KeyStore,
         *,
         session_id: str,
@@ -56,17 +57,18 @@ class ItchSoupServer:
         allow_remote: bool = False,
         clock: Callable[[], int] = monotonic_ns,
     ) -> None:
-        """Raises UsageError for an address beyond this machine without `allow_remote`."""
+        """`log` None: nobody may log in, the session has no feed. Raises UsageError for an address beyond
+        this machine without `allow_remote`."""
         logins = KeyLogins(keys)
-        name = session_name(session_id)
 
         def door(request: LoginRequest) -> RetainedMessages | None:
-            return log if logins.find(request, Permission.READ) is not None else None
+            return self._log if logins.find(request, Permission.READ) is not None else None
 
         self._log = log
+        self._session = session_name(session_id)
         self._listener = SoupListener(
             Address(host_name, port),
-            session=lambda: name,
+            session=lambda: self._session,
             door=door,
             allow_remote=allow_remote,
             option=REMOTE_OPTION,
@@ -78,10 +80,26 @@ class ItchSoupServer:
         """Where it listens; None before it does."""
         return self._listener.address
 
-    async def start(self) -> None:
-        """Take the port and serve. Raises UsageError when it cannot be had."""
-        await self._listener.start()
-        self._log.on_append(self._listener.tell)
+    @property
+    def client_count(self) -> int:
+        """Connections now."""
+        return self._listener.client_count
+
+    async def start(self, listener: socket.socket | None = None) -> None:
+        """Take the port and serve, or serve on `listener`, which has it. Raises UsageError when it cannot be
+        had."""
+        await self._listener.start(listener)
+        if self._log is not None:
+            self._log.on_append(self._listener.tell)
+
+    def attach(self, log: RetainedMessages | None, session_id: str) -> None:
+        """Another session's log from now on. Clients of the one before get what is left and its end."""
+        if log is self._log:
+            return
+        self._log, self._session = log, session_name(session_id)
+        self._listener.drop_strangers("another session")
+        if log is not None:
+            log.on_append(self._listener.tell)
 
     async def stop(self) -> None:
         """Close the connections; those of a session that is complete get what is left first."""

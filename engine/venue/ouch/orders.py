@@ -76,15 +76,14 @@ class OrderRules:
         return price_ticks * self._tick
 
     def terms(
-        self, ticket: Ticket, *, client_order_id: str, firm: str, now_ns: int, executed_lots: int = 0
+        self, ticket: Ticket, *, client_order_id: str, firm: str, now_ns: int
     ) -> OrderTerms | RejectReason:
-        """The order for the broker. `executed_lots`: of its quantity, what the orders that it replaces have
-        executed. `now_ns`: session time."""
+        """The order for the broker. `now_ns`: session time."""
         reason = self._reason_against(ticket, firm, now_ns)
         if reason is not None:
             return reason
         options = ticket.options
-        lots = ticket.quantity - executed_lots
+        lots = ticket.quantity
         floor = int(options.get(Tag.MAX_FLOOR, 0))
         is_market = ticket.price in MARKET_PRICES
         kind = OrderType.LIMIT_MAKER if options.get(Tag.POST_ONLY) == "P" else OrderType.LIMIT

@@ -91,7 +91,10 @@ class Outcomes:
             order.is_leaving = False
             if refusal != Refusal.UNKNOWN_ORDER and order.cancel_reason is CancelReason.USER:
                 self._responses.cancel_reject(time_ns, order)
-        elif refusal == Refusal.AMEND_NOT_LESS and request.qty_lots <= order.executed_lots:
+        elif (
+            refusal == Refusal.AMEND_NOT_LESS
+            and request.qty_lots <= order.executed_before + order.executed_lots
+        ):
             self._cancel(order)  # it has executed meanwhile what was to be left of it
         elif refusal not in (Refusal.UNKNOWN_ORDER, Refusal.AMEND_NOT_LESS):
             self._responses.cancel_reject(time_ns, order)

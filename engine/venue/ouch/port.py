@@ -16,8 +16,9 @@ what is gone and a replacement of what is gone are ignored (counted): requests c
 says that the outcome is unknown is not told: OUCH has no word for it. P, T, R and B are never sent: nothing
 here makes a cancel wait, moves an order or breaks a trade, and the refill of an iceberg is not told.
 
-A replacement's quantity counts what its chain has executed, as far as it was told when the replacement came:
-the broker takes a quantity, so an execution that crosses the replacement on its way comes on top of it.
+A replacement's quantity counts what its chain has executed, an execution that crosses the replacement on its
+way included; when nothing is left of it then, the original goes and no new order comes. A reduction counts so
+too.
 """
 
 from __future__ import annotations
@@ -168,20 +169,20 @@ class OuchPort:
         ticket = _replacement(message, original.ticket)
         executed = original.executed_before + original.executed_lots
         client_id = _client_id(ticket)
-        terms = self._rules.terms(
-            ticket, client_order_id=client_id, firm=self.firm, now_ns=self._now_ns, executed_lots=executed
-        )
-        if isinstance(terms, RejectReason) or terms.qty_lots <= 0:
+        terms = self._rules.terms(ticket, client_order_id=client_id, firm=self.firm, now_ns=self._now_ns)
+        if isinstance(terms, RejectReason) or terms.qty_lots <= executed:
             # As specified: what it asks for cannot be, so the original goes; the number may be used again.
             self._numbers.give_back(_channel(message), message.user_ref_num, previous)
             self._cancel_whole(original)
             return
-        order = TrackedOrder(ticket, client_id, terms.qty_lots)
+        order = TrackedOrder(ticket, client_id, terms.qty_lots - executed)
         order.executed_before = executed
         order.replaces = original
         request_id = self._next_id()
         cancel = CancelOrder(self.account, request_id, original.order_id, original.client_order_id)
-        request = CancelReplace(self.account, request_id, cancel, terms, allow_failure=False)
+        request = CancelReplace(
+            self.account, request_id, cancel, terms, allow_failure=False, counts_executed=True
+        )
         if not self._table.add(order):
             self._reject(message, RejectReason.RISK_MESSAGE_RATE)
         elif self._request(request, Request("replace", order)):
@@ -214,9 +215,14 @@ class OuchPort:
             self._counts["superfluous"] += 1
         else:
             request = AmendOrder(
-                self.account, self._next_id(), order.order_id, order.client_order_id, new_qty_lots=left
+                self.account,
+                self._next_id(),
+                order.order_id,
+                order.client_order_id,
+                new_qty_lots=size,
+                counts_executed=True,
             )
-            if not self._request(request, Request(what, order, left)):
+            if not self._request(request, Request(what, order, size)):
                 self._responses.cancel_reject(self._clock(), order)
 
     def _cancel_whole(self, order: TrackedOrder, reason: CancelReason = CancelReason.USER) -> bool:

@@ -115,6 +115,8 @@ class Responses:
             return
         original.held = original.replaced_by = None
         original.stage = Stage.DEAD
+        order.executed_before = original.executed_before + original.executed_lots
+        order.qty_lots = state.qty_lots
         ticket = order.ticket
         self.counts["accepted"] += 1
         self.add(

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import socket
 from collections.abc import Callable
 
 from engine.core.clock import monotonic_ns
@@ -101,10 +102,16 @@ class OuchServer:
         """Where it listens; None before it does."""
         return self._listener.address
 
-    async def start(self) -> None:
-        """Take the port and serve. Raises UsageError when it cannot be had."""
+    @property
+    def client_count(self) -> int:
+        """Connections now."""
+        return self._listener.client_count
+
+    async def start(self, listener: socket.socket | None = None) -> None:
+        """Take the port and serve, or serve on `listener`, which has it. Raises UsageError when it cannot be
+        had."""
         self._loop = asyncio.get_running_loop()
-        await self._listener.start()
+        await self._listener.start(listener)
         self._follow(self._host)
         self._ticking = asyncio.create_task(self._tick())
 

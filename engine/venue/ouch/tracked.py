@@ -99,7 +99,7 @@ class Request(NamedTuple):
     """One of: enter, replace, cancel, reduce, modify."""
     order: TrackedOrder
     qty_lots: int = 0
-    """Of a reduction: what is to be left."""
+    """Of a reduction: what its chain may have executed in the end."""
 
 
 class Numbers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from types import SimpleNamespace
 from typing import Any
 
 import simplefix
@@ -84,13 +85,17 @@ class Market:
         self.port = VenuePort(
             self.session,
             session_id=session_id,
-            frame=lambda: None,
-            put=self._put,  # type: ignore[arg-type,return-value]
+            frame=self._frame,
+            put=self._put,
         )
         self.rival = self.port.open_account("rival")
         self.other = self.port.open_account("other")
         self._names = 0
         self.run()
+
+    def _frame(self) -> Any:
+        """Only the time of a frame."""
+        return SimpleNamespace(market=SimpleNamespace(time_ns=self.session.now_ns))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.port, name)

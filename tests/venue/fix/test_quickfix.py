@@ -1,7 +1,7 @@
 """QuickFIX, unmodified, as the counterparty: orders, a lost link, market data, its own dictionary.
 
-Needs an environment with the wheel quickfix-tls and the dictionary FIX44.xml (of the package quickfix-py):
-STORMDESK_QUICKFIX names its Python, STORMDESK_FIX44 the dictionary; without them the test skips.
+Needs the environment "fix" that tests/real/run.sh makes; without it the tests skip. STORMDESK_QUICKFIX and
+STORMDESK_FIX44 may name another Python with QuickFIX, and another dictionary.
 """
 
 from __future__ import annotations
@@ -19,17 +19,20 @@ import pytest
 from engine.core.types import Side, TimeInForce
 from engine.venue.fix import FixServer
 from engine.venue.keys import KeyStore
+from tests.real.environments import DICTIONARY as DICTIONARY_SOURCE
+from tests.real.environments import python_of
 from tests.venue.fix.bench import Market
 
-PYTHON = os.environ.get("STORMDESK_QUICKFIX", "")
-DICTIONARY = os.environ.get("STORMDESK_FIX44", "")
+_ENVIRONMENT, _, _FILE = DICTIONARY_SOURCE
+PYTHON = os.environ.get("STORMDESK_QUICKFIX") or str(python_of(_ENVIRONMENT))
+DICTIONARY = os.environ.get("STORMDESK_FIX44") or str(Path(PYTHON).parents[1] / _FILE)
 PATIENCE_S = 20
 
 pytestmark = [
     pytest.mark.real,
     pytest.mark.skipif(
         not (Path(PYTHON).is_file() and Path(DICTIONARY).is_file()),
-        reason="STORMDESK_QUICKFIX and STORMDESK_FIX44 name no QuickFIX environment",
+        reason="there is no environment 'fix': tests/real/run.sh quickfix_fix44 makes it",
     ),
 ]
 

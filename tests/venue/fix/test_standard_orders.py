@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -117,20 +118,36 @@ def test_what_was_traded_before_a_replacement_counts_to_it(client: Client) -> No
     assert sum(fill.qty_lots for fill in market.broker.fills(market.open_account("bot"))) == 12
 
 
-def test_a_fill_that_overtakes_a_replacement_makes_it_too_late(client: Client) -> None:
+def _overtake(client: Client, lots: int, replacement: Any) -> list[Answer]:
+    """A fill of order a that is not yet known when its replacement is sent."""
     client.ask("D", client.order("a"))
-    client.bench.market.quote(Side.ASK, 10_000, 4, TimeInForce.IOC)  # traded, but not told yet
+    client.bench.market.quote(Side.ASK, 10_000, lots, TimeInForce.IOC)
     broker = client.bench.market.session.broker
     known = broker.order_by_client_id(client.bench.market.open_account("bot"), "a")
     untold = msgspec.structs.replace(known, executed_lots=0, status=OrderStatus.NEW)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(broker, "order", lambda *_: untold)
-        client.send("G", client.order("b", _41="a", _44="99.00"))
+        client.send("G", replacement)
     client.bench.step()
-    found = client.heard()
+    return client.heard()
+
+
+def test_a_fill_that_overtakes_a_replacement_counts_to_its_quantity(client: Client) -> None:
+    *_, replaced = _overtake(client, 4, client.order("b", _41="a", _44="99.00"))
+    assert (replaced[150], replaced[39], replaced[11], replaced[41]) == ("5", "1", "b", "a")
+    assert [float(replaced[tag]) for tag in (38, 14, 151)] == [10, 4, 6]
+    client.bench.market.quote(Side.ASK, 9_900, 50, TimeInForce.IOC)
+    client.bench.step()
+    (filled,) = client.heard()
+    assert (filled[39], float(filled[32]), float(filled[14])) == ("2", 6, 10)
+
+
+def test_a_fill_that_leaves_nothing_of_a_replacement_makes_it_too_late(client: Client) -> None:
+    found = _overtake(client, 4, client.order("b", _41="a", _38=4, _44="99.00"))
     assert [one.type for one in found] == ["8", "8", "9"]
-    assert (found[-1][434], found[-1][39]) == ("2", "1")
-    assert found[-1][58] == "Order was not canceled due to cancel restrictions."
+    assert (found[-1][434], found[-1][102], found[-1][39]) == ("2", "0", "1")
+    (order,) = client.bench.market.broker.open_orders(client.bench.market.open_account("bot"))
+    assert (order.client_order_id, order.remaining_lots) == ("a", 6)
 
 
 def test_a_replacement_for_less_than_was_traded_is_refused(client: Client) -> None:
@@ -140,6 +157,7 @@ def test_a_replacement_for_less_than_was_traded_is_refused(client: Client) -> No
     client.heard()
     (no,) = client.ask("G", client.order("b", _41="a", _38=4))
     assert (no.type, no[434], no[41], no[39]) == ("9", "2", "a", "1")
+    assert (no[102], no[58]) == ("0", "OrderQty must be greater than CumQty.")
 
 
 def test_a_client_order_id_is_used_once(client: Client) -> None:
@@ -299,6 +317,14 @@ def test_a_full_queue_and_a_limited_venue_refuse(bench: Bench, client: Client) -
     bench.market.session.broker.boundary.limited_until_ns = bench.now_ns + 10**12
     (no,) = client.ask("D", client.order("b"))
     assert no[58] == "Too many requests queued."
+    bench.market.session.broker.boundary.is_banned = True
+    (no,) = client.ask("D", client.order("c"))
+    until_ns = bench.market.epoch_ns + bench.market.session.broker.boundary.limited_until_ns
+    until_ms = until_ns // 10**6
+    assert no[58].startswith(f"Way too much request weight used; IP banned until {until_ms}. Please")
+    bench.market.session.broker.boundary.limited_until_ns = 0
+    (yes,) = client.ask("D", client.order("d"))
+    assert yes[39] == "0"
 
 
 def test_another_market_is_announced_and_orders_of_the_old_one_are_gone(bench: Bench, client: Client) -> None:

@@ -60,12 +60,6 @@ def test_what_an_order_asks_for_is_what_the_broker_gets(
         assert getattr(wanted, name) == expected.get(name, getattr(plain, name)), name
 
 
-def test_executions_of_earlier_orders_count_into_the_quantity_of_a_replacement() -> None:
-    left = terms(PLAIN, executed_lots=30)
-    assert isinstance(left, OrderTerms)
-    assert left.qty_lots == 70
-
-
 @pytest.mark.parametrize(
     ("changes", "options", "reason"),
     [

@@ -157,7 +157,7 @@ def test_an_iceberg_shows_its_floor(bench: PortBench) -> None:
     [
         (enter(1, "T"), RejectReason.RISK_SHORT_SALE),
         (enter(1, price=PRICE // 100), RejectReason.FAT_FINGER),
-        (enter(1, "S", 999_999), RejectReason.RISK_EXPOSURE),
+        (enter(1, "S", 90_000), RejectReason.RISK_EXPOSURE),
         (enter(1, options={Tag.MAX_FLOOR: 1}), RejectReason.INVALID_MAX_FLOOR),
     ],
 )
@@ -315,6 +315,32 @@ def test_a_chain_of_replacements_may_be_sent_at_once(bench: PortBench) -> None:
     bench.market.run()
     assert short(bench.heard()) == ["A1 100", "U2 90", "U3 80"]
     assert [order.client_order_id for order in bench.market.broker.open_orders(bench.account)] == ["OU3"]
+
+
+def test_an_execution_that_crosses_a_replacement_counts_to_its_quantity(bench: PortBench) -> None:
+    bench.send(enter(1))
+    bench.market.take(Side.ASK, 10_000, 40)  # executed, but not heard of yet
+    assert short(bench.send(replace(1, 2, 100, PRICE - 100))) == ["E1 40", "U2 60"]
+    assert short(bench.send(CancelOrder(2, 90))) == ["C2 10U"]
+
+
+def test_an_execution_that_crosses_a_chain_of_requests_counts_once(bench: PortBench) -> None:
+    bench.send(enter(1))
+    bench.market.take(Side.ASK, 10_000, 40)
+    for message in (replace(1, 2, 95), replace(2, 3, 90), CancelOrder(3, 80)):
+        bench.send(message, run=False)
+    bench.market.run()
+    assert short(bench.heard()) == ["E1 40", "U2 55", "U3 50", "C3 10U"]
+    (order,) = bench.market.broker.open_orders(bench.account)
+    assert (order.remaining_lots, order.chain_lots) == (40, 40)
+
+
+def test_an_execution_that_leaves_nothing_of_a_replacement_ends_its_chain(bench: PortBench) -> None:
+    bench.send(enter(1))
+    bench.market.take(Side.ASK, 10_000, 40)
+    assert short(bench.send(replace(1, 2, 40))) == ["E1 40", "C1 60U"]
+    assert bench.market.broker.open_orders(bench.account) == []
+    assert short(bench.send(enter(2))) == ["A2 100"]
 
 
 def test_what_is_gone_is_not_replaced_and_the_number_stays_free(bench: PortBench) -> None:

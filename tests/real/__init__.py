@@ -1,0 +1,1 @@
+"""Real, unmodified clients of exchanges against a real headless desk: see harness.py."""

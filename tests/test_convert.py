@@ -56,7 +56,7 @@ def day_file(tmp_path: Path, day: ItchDay) -> Path:
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a recorded run with a storm and a bot."""
     launch = Launch.of(
-        scenario="minimal", source="sim", seed=3, speed="max", target="agent",
+        scenario="minimal", source="sim", seed=3, speed="max", targets=("agent",),
         out=tmp_path_factory.mktemp("runs"), storms=["crash@1s:0.5x5s"], duration="3s",
     )  # fmt: skip
     return Path(run_headless(launch, record=True, port=0)["path"])

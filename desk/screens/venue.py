@@ -26,7 +26,7 @@ COMMANDS = (
     (
         "stormdesk key new NAME",
         "prints an API key, its secret, and user and password for OUCH and ITCH, once; the desk takes it up "
-        "when it starts. The key named target trades as the TARGET, which the verdict is about.",
+        "at once. The key named target trades as the TARGET, which the verdict is about.",
     ),
     (
         "stormdesk cage -- python my_bot.py",

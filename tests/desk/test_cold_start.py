@@ -24,7 +24,9 @@ def test_it_compiles_in_sight_and_its_compiler_dies_with_it(
     options = ["--target", "none", "--scenario", "minimal", "--out", str(tmp_path)]
     terminal = Terminal([sys.executable, "-m", "desk", *options], rows=48, columns=160)
     try:
-        seen = terminal.read_until(lambda text: re.search(r"compiling \d+/\d+", text) is not None, limit_s=60)
+        seen = terminal.read_until(
+            lambda text: re.search(r"compiling \d+/\d+", text) is not None, limit_s=240
+        )
         assert seen, terminal.output[-2_000:]
         compilers = [pid for pid in children_of(terminal.pid) if "engine.arena.build" in command_of(pid)]
         assert len(compilers) == 1

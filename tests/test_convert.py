@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from desk.keys import Doors
 from desk.launch import Launch, run_headless
 from engine.book.books import ROW_DTYPE, HotBooks
 from engine.book.hot import HotBook
@@ -59,7 +60,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         scenario="minimal", source="sim", seed=3, speed="max", targets=("agent",),
         out=tmp_path_factory.mktemp("runs"), storms=["crash@1s:0.5x5s"], duration="3s",
     )  # fmt: skip
-    return Path(run_headless(launch, record=True, port=0)["path"])
+    return Path(run_headless(launch, record=True, doors=Doors())["path"])
 
 
 def events_in(path: Path) -> np.ndarray:

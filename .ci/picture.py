@@ -15,6 +15,7 @@ import cairosvg
 
 from desk.app import DeskApp, DeskOptions
 from desk.screenshot import screen_svg
+from engine.arena import machine
 from engine.core.clock import NS_PER_MS, NS_PER_S
 from engine.host import LiveOptions, SessionHost
 from engine.scenarios import load_scenario
@@ -55,6 +56,7 @@ async def picture(runs: Path) -> str:
 
 def main() -> None:
     """Write both files."""
+    machine.load()
     ASSETS.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         svg = asyncio.run(picture(Path(folder)))

@@ -14,7 +14,7 @@ from desk.theme import palette_of
 from desk.view import DEPTH_PRESETS, GROUPINGS, Notice, View
 from engine.core.clock import NS_PER_MS, NS_PER_S
 from engine.core.errors import StormdeskError
-from engine.core.types import Account, Side, TimeInForce
+from engine.core.types import Account, GateAction, Side, TimeInForce
 from engine.frame import Frame
 from engine.storms.base import ChaosKind
 from engine.storms.catalogue import entry_of
@@ -51,6 +51,7 @@ class Host(Protocol):
     ) -> bool: ...
     def cancel_order(self, account: int, client_id: int) -> Any: ...
     def cancel_all(self, account: int) -> Any: ...
+    def throw_gate(self, action: GateAction, account: int) -> Any: ...
     def acknowledge_alerts(self) -> Any: ...
     def add_marker(self, label: str) -> Any: ...
 
@@ -297,6 +298,14 @@ class Actions:
         self.view.deck.armed = None
         self.host.stop_storms(kind)
         self.tell("all storms and faults stopped" if kind is None else f"{entry_of(kind).short} stopped")
+
+    def kill(self) -> None:
+        self.screen.open_command("kill ")
+
+    def throw_gate(self, action: GateAction, account: int, said: str) -> None:
+        """Throw a switch of the risk gate."""
+        self.host.throw_gate(action, account)
+        self.tell(said)
 
     def severity_up(self) -> None:
         self.view.deck.change_severity(1)

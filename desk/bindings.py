@@ -84,6 +84,10 @@ BINDINGS: tuple[Binding, ...] = (
     ),
     Binding("stop_storms", "X", "stop all storms", "storms", "Stops every one.", footer="stop", mode="live"),
     Binding(
+        "kill", "!", "kill switch", "storms",
+        "Opens the command line with `kill`: a word more cancels all and blocks it.", mode="live",
+    ),
+    Binding(
         "deck_page", "p", "next deck page", "storms",
         f"Opens the deck's next page: {', '.join(page.title for page in PAGES)}.",
     ),

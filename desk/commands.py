@@ -22,7 +22,7 @@ from desk.view import DURATION_RANGE_S
 from engine.core.clock import NS_PER_S
 from engine.core.durations import parse_duration_ns
 from engine.core.errors import UsageError
-from engine.core.types import FaultKind, Side, StormKind
+from engine.core.types import ALL_ACCOUNTS, Account, FaultKind, GateAction, Side, StormKind
 from engine.feeds.source import sample_path
 from engine.frame import Frame, LevelView
 from engine.scenarios.loader import list_scenarios
@@ -201,6 +201,25 @@ def _cancel(line: Line) -> Parsed:
     return Parsed(f"cancels order #{number}", lambda actions: actions.cancel(number))
 
 
+def _gate(action: GateAction, preview: str, said: str) -> Callable[[Line], Parsed]:
+    """A switch of the risk gate; which account has to be typed out."""
+
+    def parse_gate(line: Line) -> Parsed:
+        if line.frame.host.mode == "replay":
+            raise CommandError("in a replay nobody can be held back: it has happened", 0, len(line.verb))
+        word = line.word(0, f"whom ({', '.join(_GATED)})")
+        line.at_most(1)
+        account = _GATED.get(word.text.lower())
+        if account is None:
+            raise wrong(word, f"{word.text!r} is nobody; {' '.join(_GATED)}")
+        name = word.text.lower()
+        return Parsed(
+            preview.format(name), lambda actions: actions.throw_gate(action, account, said.format(name))
+        )
+
+    return parse_gate
+
+
 def _mark(line: Line) -> Parsed:
     label = " ".join(word.text for word in line.words)[:40] or "mark"
     return Parsed(f"marks this moment “{label}”", lambda actions: actions.add_marker(label))
@@ -335,6 +354,12 @@ def _plain(preview: str, run: Callable[[Actions], None]) -> Callable[[Line], Par
     return parse_plain
 
 
+_GATED = {
+    "everybody": ALL_ACCOUNTS,
+    "desk": int(Account.DESK),
+    "target": int(Account.TARGET),
+}
+"""Whom the gate's switches are thrown for: everybody is desk, target, bots and storms."""
 _SEVERITIES = ("0.2", "0.4", "0.6", "0.8", "1.0")
 VERBS: dict[str, Verb] = {
     "storm": Verb(
@@ -349,6 +374,24 @@ VERBS: dict[str, Verb] = {
     "buy": Verb("buy QTY [PRICE]", "sends an order of the desk", _order(Side.BID)),
     "sell": Verb("sell QTY [PRICE]", "sends an order of the desk", _order(Side.ASK)),
     "cancel": Verb("cancel [NUMBER|all]", "cancels the desk's orders", _cancel, (("all",),)),
+    "kill": Verb(
+        "kill everybody|desk|target", "cancels all orders and lets nothing pass until `reset`",
+        _gate(
+            GateAction.KILL,
+            "cancels all orders of {}, and nothing of theirs passes the gate until reset",
+            "kill switch on: {}",
+        ),
+        (tuple(_GATED),),
+    ),
+    "reset": Verb(
+        "reset everybody|desk|target", "lets who is latched at the gate trade again",
+        _gate(GateAction.RESET, "lets {} trade again", "gate reset: {}"), (tuple(_GATED),),
+    ),
+    "day": Verb(
+        "day everybody|desk|target", "starts the gate's day: no loss, no orders, full bucket",
+        _gate(GateAction.START_OF_DAY, "the gate's day of {} begins now", "the gate's day begins: {}"),
+        (tuple(_GATED),),
+    ),
     "mark": Verb("mark TEXT", "marks this moment", _mark),
     "goto": Verb("goto 10:30[:05]|90s|+5m|-5m", "goes to a time", _goto),
     "source": Verb(

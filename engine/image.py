@@ -49,6 +49,7 @@ def take_image(session: Session) -> SessionImage:
         "storms": session.storms.state(),
         "score": session.score.state(),
         "broker": session.broker.state(),
+        "gate": session.gatekeeper.state(),
         "request": session.request_text.waiting.hex(),
         "agents": {agent.account: agent.state() for agent in session.python_agents},
         "history": None if session.history is None else session.history.state(),
@@ -80,6 +81,7 @@ def restore_session(session: Session, image: SessionImage) -> None:
     session.storms.restore(state["storms"])
     session.score.restore(state["score"])  # before the accounts: it knows them already
     session.broker.restore(state["broker"])
+    session.gatekeeper.restore(state["gate"])
     session.request_text.waiting = bytes.fromhex(state["request"])
     for agent in session.python_agents:
         agent.restore(state["agents"][str(agent.account)])

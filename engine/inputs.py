@@ -11,6 +11,7 @@ from engine.broker.journaling import PIECE_BYTES
 from engine.core.errors import UsageError
 from engine.core.target_sample import TARGETS_LIMIT
 from engine.core.types import Account, Command, CommandKind, Side, TimeInForce
+from engine.gatekeeper import check_gate_command
 from engine.storms.base import MILLION, StormRequest, kind_of
 
 __all__ = ["check_command", "storm_command", "storm_request"]
@@ -45,6 +46,8 @@ def check_command(command: Command) -> None:
     elif kind in (CommandKind.TEXT, CommandKind.BROKER):
         if not 0 < command.flags <= PIECE_BYTES:
             raise UsageError(f"a piece of a broker request has 1 to {PIECE_BYTES} bytes, not {command.flags}")
+    elif kind == CommandKind.GATE:
+        check_gate_command(command)
     elif kind == CommandKind.TARGET_SAMPLE:
         if not 0 <= command.side < TARGETS_LIMIT:
             raise UsageError(f"there is no target {command.side}: targets are 0 to {TARGETS_LIMIT - 1}")

@@ -27,13 +27,14 @@ from engine.core.alerts import AlertStore
 from engine.core.errors import UsageError
 from engine.core.rng import Stream
 from engine.core.target_sample import is_ledgers
-from engine.core.types import Account, Command, CommandKind, Instrument, Regime, StormKind
+from engine.core.types import ALL_ACCOUNTS, Account, Command, CommandKind, Instrument, Regime, StormKind
 from engine.feeds.history import HistoryLead, HistoryPlayer
 from engine.feeds.itch.source import ItchSource
 from engine.feeds.level_player import LevelPlayer
 from engine.feeds.opening import Source, open_source
 from engine.feeds.order_player import OrderPlayer
 from engine.frame import MarketView, SymbolView
+from engine.gatekeeper import GateEntry, Gatekeeper
 from engine.image import SessionImage, restore_session, take_image
 from engine.inputs import check_command, storm_request
 from engine.loop import Loop
@@ -133,6 +134,7 @@ class Session:
         self.loop.on_look.append(self._watch_sample)
         lead = self._start_flow()
         self.broker = self._make_broker(first_bot)
+        self.gatekeeper = self._make_gatekeeper()
         self.score = self._make_score()
         self.storms = StormDeck(
             exchange=self.exchange, seed=config.seed, lead=lead, boundary=self.broker.boundary
@@ -289,7 +291,8 @@ class Session:
     def owners(self) -> dict[str, object]:
         """Whose callbacks may wait in the kernel, by their `owner_key`."""
         owners: dict[str, object] = {self.owner_key: self, **self.storms.owners()}
-        owners.update((part.owner_key, part) for part in (self.broker, self.broker.boundary, self.score))
+        parts = (self.broker, self.broker.boundary, self.gatekeeper, self.score)
+        owners.update((part.owner_key, part) for part in parts)
         owners.update((agent.owner_key, agent) for agent in self.python_agents)
         if self.history is not None:
             owners[self.history.owner_key] = self.history
@@ -302,6 +305,7 @@ class Session:
             "storms": self.storms.statistics(),
             "broker": self.broker.statistics(),
             "boundary": self.broker.boundary.statistics(),
+            "gatekeeper": self.gatekeeper.statistics(),
             "score": self.score.statistics(),
             "analytics": self.analytics.statistics(),
             "reports": {str(a): len(kept) for a, kept in self.kept_reports.items()} | {"limit": REPORTS_KEPT},
@@ -392,6 +396,8 @@ class Session:
             exchange.send_cancel_all(account=command.account, latency_ns=latency_ns)
         elif kind in (CommandKind.STORM_START, CommandKind.STORM_STOP):
             self.kernel.schedule(self.now_ns + 1, self._storm, command)
+        elif kind == CommandKind.GATE:
+            self.gatekeeper.throw(command)
         elif kind == CommandKind.RECORD_START:
             self.add_marker("record", "recording")
         elif kind == CommandKind.RECORD_STOP:
@@ -416,6 +422,36 @@ class Session:
         broker.on_report = self._keep_report
         return broker
 
+    def _make_gatekeeper(self) -> Gatekeeper:
+        keeper = Gatekeeper(self.exchange, self.scenario, outside=self._outside, cancel_all=self._cancel_all)
+        keeper.on_entry = self._note_gate
+        return keeper
+
+    def _outside(self) -> list[int]:
+        """Accounts that are not part of the market itself: desk, target, bots, storms."""
+        first = self.broker.first_account
+        storms = (Account.FIRST_STORM + kind for kind in StormKind)
+        return [int(Account.DESK), int(Account.TARGET), *storms, *range(first, first + BOT_ACCOUNTS)]
+
+    def _cancel_all(self, account: int) -> None:
+        self.broker.halt(account)
+        self.exchange.enter_cancel_all(account)
+
+    def _note_gate(self, entry: GateEntry) -> None:
+        if entry.what == "kill" and entry.account == ALL_ACCOUNTS:
+            self.storms.stop()
+        if entry.what in ("trip", "kill"):
+            text = f"gate: {self.account_name(entry.account)} latched, {entry.reason.replace('_', ' ')}"
+            self.alerts.note(time_ns=entry.time_ns, severity="critical", text=text)
+            self.add_marker("gate", text)
+
+    def account_name(self, account: int) -> str:
+        """Who is behind an account number; the number where nobody is yet."""
+        if account == ALL_ACCOUNTS:
+            return "everybody"
+        known = self.accounts.get(account)
+        return f"account {account}" if known is None else known.name
+
     def _make_score(self) -> Score:
         score = Score(self.exchange, self.broker, self.scenario.thresholds)
         self.broker.boundary.witness = score.witness
@@ -426,11 +462,13 @@ class Session:
         """The score looks first: what the broker does changes the book."""
         self.score.attend()
         self.broker.attend()
+        self.gatekeeper.note_trips()
 
     def _note_account(self, number: int, label: str) -> None:
         self.score.open_account(number, label)
         if number != Account.TARGET:
             self.accounts[number] = AccountInfo(label, "bot", None)
+            self.gatekeeper.guard(number)
 
     def _check_account(self, request: BrokerRequest | BrokerNote) -> None:
         """A request names the target or an account for bots."""
@@ -442,11 +480,19 @@ class Session:
 
     def _storm(self, _now_ns: int, command: Command) -> None:
         if command.kind == CommandKind.STORM_START:
-            self.storms.start(storm_request(command))
+            request = storm_request(command)
+            if isinstance(request.kind, StormKind) and self.gatekeeper.is_killed(
+                Account.FIRST_STORM + request.kind
+            ):
+                text = f"{request.kind.name.lower()} not started: the kill switch is on"
+                self.alerts.note(time_ns=self.now_ns, severity="warning", text=text)
+                return
+            self.storms.start(request)
         else:
             self.storms.stop(kind_of(command.storm) if command.storm else None)
 
     def _note_halt(self, time_ns: int, gap: str) -> None:
+        self.exchange.gate.note_gap()
         self.alerts.note(time_ns=time_ns, severity="critical", text=f"HISTORY halted: {gap}")
         self.add_marker("gap", "feed gap")
 

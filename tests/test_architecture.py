@@ -23,6 +23,7 @@ ORDER = (
     "scenarios",
     "storms",
     "analytics",
+    "gatekeeper",
     "score",
     "frame",
     "image",

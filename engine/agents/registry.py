@@ -13,6 +13,7 @@ from engine.agents.noise import NoiseParams, NoiseRow, fill_noise
 from engine.agents.twap import TwapParams, TwapRow, fill_twap
 from engine.agents.value import ValueParams, ValueRow, fill_value
 from engine.arena.layout import Record
+from engine.market.risk import AccountLimits
 
 __all__ = ["ARCHETYPES", "AgentGroup", "Archetype", "limit_lots"]
 
@@ -37,6 +38,8 @@ class AgentGroup(NamedTuple):
     latency_us: int
     params: Any
     """The parameter NamedTuple of this kind."""
+    limits: AccountLimits | None = None
+    """What the risk gate holds against each of them; None: nothing."""
 
 
 ARCHETYPES: dict[str, Archetype] = {

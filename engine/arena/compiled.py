@@ -4,7 +4,7 @@ Imported only when something is compiled: numba takes a third of a second.
 
     Record row    its address                 field: one load or store at address + offset
     Table         address and length          table[i]: address + i * itemsize
-    Wide          the field's address         add_product: 128-bit multiply and add
+    Wide          the field's address         add_product, take, add, sign: 128-bit instructions
 
 In the checked build every table index is compared with the length, and `check` raises AssertionError.
 """
@@ -163,6 +163,18 @@ class _WideAttributes(AttributeTemplate):  # type: ignore[misc]
     def resolve_add_product(self, _wide: _Wide, args: Any, _kws: Any) -> Any:
         return signature(types.void, *(types.int64,) * 3)
 
+    @bound_function("wide.take")
+    def resolve_take(self, wide: _Wide, args: Any, _kws: Any) -> Any:
+        return signature(types.void, wide)
+
+    @bound_function("wide.add")
+    def resolve_add(self, wide: _Wide, args: Any, _kws: Any) -> Any:
+        return signature(types.void, wide)
+
+    @bound_function("wide.sign")
+    def resolve_sign(self, _wide: _Wide, args: Any, _kws: Any) -> Any:
+        return signature(types.int64)
+
 
 @infer_global(operator.getitem)
 class _TableItem(AbstractTemplate):  # type: ignore[misc]
@@ -281,6 +293,30 @@ def _add_product(context: Any, builder: Any, _sig: Any, args: Any) -> Any:
     product = builder.mul(builder.mul(a, b), c)
     builder.store(builder.add(builder.load(pointer, align=8), product), pointer, align=8)
     return context.get_dummy_value()
+
+
+@lower_builtin("wide.take", _Wide, _Wide)
+def _take(context: Any, builder: Any, _sig: Any, args: Any) -> Any:
+    target, source = (builder.inttoptr(address, _WIDE.as_pointer()) for address in args)
+    builder.store(builder.load(source, align=8), target, align=8)
+    return context.get_dummy_value()
+
+
+@lower_builtin("wide.add", _Wide, _Wide)
+def _add(context: Any, builder: Any, _sig: Any, args: Any) -> Any:
+    target, source = (builder.inttoptr(address, _WIDE.as_pointer()) for address in args)
+    total = builder.add(builder.load(target, align=8), builder.load(source, align=8))
+    builder.store(total, target, align=8)
+    return context.get_dummy_value()
+
+
+@lower_builtin("wide.sign", _Wide)
+def _sign(_context: Any, builder: Any, _sig: Any, args: Any) -> Any:
+    value = builder.load(builder.inttoptr(args[0], _WIDE.as_pointer()), align=8)
+    zero = ir.Constant(_WIDE, 0)
+    above = builder.zext(builder.icmp_signed(">", value, zero), _WORD)
+    below = builder.zext(builder.icmp_signed("<", value, zero), _WORD)
+    return builder.sub(above, below)
 
 
 def _fail(builder: Any, error: str, text: str) -> None:

@@ -190,7 +190,8 @@ _rows: dict[tuple[type[Record], int], Record] = {}
 
 
 class Wide:
-    """A 128-bit integer field: exact money. It only grows by products; read it as a Python int."""
+    """A 128-bit integer field: exact money. Kernels copy it, add products to it and ask for its sign; read it
+    as a Python int."""
 
     __slots__ = ("_index", "_words")
 
@@ -201,6 +202,18 @@ class Wide:
     def add_product(self, a: int, b: int, c: int) -> None:
         """Adds a * b * c."""
         self.value += a * b * c
+
+    def take(self, other: Wide) -> None:
+        """Becomes what another one is."""
+        self.value = other.value
+
+    def add(self, other: Wide) -> None:
+        """Adds another one."""
+        self.value += other.value
+
+    def sign(self) -> int:
+        """1, 0 or -1."""
+        return (self.value > 0) - (self.value < 0)
 
     @property
     def value(self) -> int:

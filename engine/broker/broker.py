@@ -205,6 +205,18 @@ class Broker:
         self._due_ns[self._arrivals] = due_ns
         kernel.schedule(due_ns, self._arrive, self._arrivals)
 
+    def halt(self, number: int) -> None:
+        """Ends all orders of an account, in the book and waiting, at this very moment."""
+        account = self._accounts.get(number)
+        if account is None:
+            return
+        for order in account.open_orders():
+            current = account.order(order.order_id)
+            if current is not None and current.status.is_open:
+                self._end(current)
+        self._react()
+        self._flow.flush()
+
     def attend(self) -> None:
         """The market calls: reports have come, or a price that orders wait for."""
         self._flow.settle()

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 __all__ = [
+    "ALL_ACCOUNTS",
     "EVENT_BYTES",
     "EVENT_DTYPE",
     "NO_SIDE",
@@ -24,6 +25,7 @@ __all__ = [
     "CommandKind",
     "EventType",
     "FaultKind",
+    "GateAction",
     "Instrument",
     "Regime",
     "SelfTrade",
@@ -213,8 +215,24 @@ class CommandKind(IntEnum):
     """A piece of a broker request, not its last."""
     BROKER = 11
     """The last piece of a broker request (engine/broker/journaling.py)."""
+    GATE = 12
+    """A switch of the risk gate is thrown, or a limit set."""
     CHECKPOINT = 128
     """State of the session at this time: event count and digests."""
+
+
+class GateAction(IntEnum):
+    """What is done to an account at the risk gate."""
+
+    KILL = 1
+    """All its orders are cancelled, and nothing passes until it is reset."""
+    RESET = 2
+    START_OF_DAY = 3
+    LIMIT = 4
+
+
+ALL_ACCOUNTS = 0xFFFF
+"""Instead of an account: all that are not part of the market itself."""
 
 
 class Command(NamedTuple):
@@ -230,6 +248,8 @@ class Command(NamedTuple):
     STORM_STOP     storm (0 = all)
     TARGET_SAMPLE  a=equity in millionths; the other fields: engine/core/target_sample.py
     TEXT, BROKER   account flags=bytes; the five 8-byte fields from order_id on hold them
+    GATE           account (ALL_ACCOUNTS: everybody from outside, and the storms) flags=GateAction;
+                   of LIMIT: storm=which (its place in AccountLimits) a=value
     CHECKPOINT     order_id=event digest, price_ticks=book digest, qty_lots=event count, a=told digest
     """
 

@@ -94,7 +94,7 @@ def _come(market: Market, row: FeedRow, counts: PlayCounts) -> None:
     """A historical order arrives."""
     slot = _message(market, row.side, row)
     order = market.messages[slot]
-    if gate_order(market, _HISTORY, row.price, row.qty, 0) != _NONE:
+    if gate_order(market, _HISTORY, row.side, row.price, row.qty, 0) != _NONE:
         counts.refused += 1
     else:
         counts.added += 1

@@ -14,9 +14,10 @@ from typing import NamedTuple
 from engine.core.clock import NS_PER_S, monotonic_ns
 from engine.core.errors import UsageError
 from engine.core.identity import engine_source_hash
-from engine.core.types import Command, CommandKind, TimeInForce
+from engine.core.types import Command, CommandKind, GateAction, TimeInForce
 from engine.feeds.opening import Source
 from engine.frame import JumpView, RecordingView, VerdictView
+from engine.gatekeeper import gate_command
 from engine.host.paced import PacedHost
 from engine.host.publication import Publication
 from engine.host.snapshots import SnapshotWriter
@@ -28,6 +29,7 @@ from engine.journal.writer import FsyncPolicy
 from engine.rebuild import header_for
 from engine.recording.recompute import new_storm_entries, take_checkpoint, take_tick
 from engine.recording.recorder import Recorder
+from engine.recording.rows import gate_row
 from engine.recording.score_file import take_score
 from engine.recording.targets import TargetSummary
 from engine.recording.verdict import Verdict
@@ -88,6 +90,7 @@ class SessionHost(PacedHost):
         self._recorder: Recorder | None = None
         self._last_verdict: Verdict | None = None
         self._storms_seen = 0
+        self._gate_seen = 0
         self._snapshots: SnapshotWriter | None = None
         self._scheduled = sorted(
             (storm.checked() for storm in options.storms),
@@ -145,6 +148,10 @@ class SessionHost(PacedHost):
     def cancel_all(self, account: int) -> bool:
         """Cancel all of an account's resting orders; False when the queue is full."""
         return self._ask_input(Command(kind=CommandKind.CANCEL_ALL, account=account))
+
+    def throw_gate(self, action: GateAction, account: int) -> bool:
+        """Throw a switch of the risk gate for an account, or ALL_ACCOUNTS; False when the queue is full."""
+        return self._ask_input(gate_command(action, account))
 
     def set_target(self, status: TargetStatus, number: int = 0) -> None:
         """Take the outcome of a poll of one of the targets."""
@@ -415,6 +422,7 @@ class SessionHost(PacedHost):
             on_failure=self._tell_of_failure,
         )
         self._storms_seen = new_storm_entries(self.session.storms, 0)[1]
+        self._gate_seen = self.session.gatekeeper.entry_count
         self.session.broker.boundary.on_line = self._recorder.on_told
         self._last_verdict = None
         self.targets.rebase()
@@ -471,6 +479,11 @@ class SessionHost(PacedHost):
         if self._recorder is not None and self._recorder.active:
             for entry in entries:
                 self._recorder.on_storm(entry)
+            keeper = self.session.gatekeeper
+            for gate_entry in keeper.entries(self._gate_seen):
+                row = gate_row(gate_entry, self.session.account_name(gate_entry.account))
+                self._recorder.on_event(str(row.pop("type")), gate_entry.time_ns, row)
+            self._gate_seen = keeper.entry_count
 
     def _header(self) -> RunHeader:
         source = self.session.source

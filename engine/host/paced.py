@@ -16,6 +16,7 @@ from engine.core.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from engine.core.errors import StormdeskError, StormError, UsageError
 from engine.core.queues import BoundedQueue
 from engine.core.stages import StageWindow
+from engine.core.types import GateAction
 from engine.frame import (
     Frame,
     HostView,
@@ -179,6 +180,10 @@ class PacedHost:
     def cancel_all(self, account: int) -> bool:
         """Cancel all of an account's resting orders; False when the queue is full. Live only."""
         raise UsageError("a replay takes no orders: what happened, happened")
+
+    def throw_gate(self, action: GateAction, account: int) -> bool:
+        """Throw a switch of the risk gate; False when the queue is full. Live only."""
+        raise UsageError("a replay takes no orders: there is nobody to hold back")
 
     def acknowledge_alerts(self) -> None:
         """Mark all alerts as seen."""

@@ -268,7 +268,7 @@ def arrive(market: Market, kind: int, slot: int) -> int:
 @inlined
 def _order_arrives(market: Market, order: Message) -> None:
     open_orders = market.accounts[order.account].open_orders
-    reason = gate_order(market, order.account, order.price_ticks, order.qty_lots, open_orders)
+    reason = gate_order(market, order.account, order.side, order.price_ticks, order.qty_lots, open_orders)
     if (
         reason == _NONE
         and order.client_id != 0
@@ -306,7 +306,8 @@ def _request_arrives(market: Market, kind: int, request: Message) -> int:
         return 0
     if kind == _CANCEL:
         return cancel(market, slot, request.qty_lots)
-    reason = gate_order(market, request.account, request.price_ticks, request.qty_lots, 0)
+    side = market.book.levels[market.book.orders[slot].level].side
+    reason = gate_order(market, request.account, side, request.price_ticks, request.qty_lots, 0)
     if reason == _NONE and request.price_ticks == 0:
         reason = _PRICE
     if reason != _NONE:

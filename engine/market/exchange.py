@@ -28,6 +28,7 @@ from engine.market.orders import REASON_CODES, ExecutionReport, Order
 from engine.market.records import (
     AccountRow,
     Due,
+    Guard,
     HeapEntry,
     Hearing,
     Market,
@@ -38,7 +39,7 @@ from engine.market.records import (
     Ticket,
     TradeRow,
 )
-from engine.market.risk import RiskGate, RiskLimits
+from engine.market.risk import GAPS_KEPT, GUARDS, RiskGate, RiskLimits
 from engine.market.tape import EVENTS_KEPT, EventLog, Trade, TradeTape, take_reports
 
 __all__ = ["RECENT_TRADES", "VOLUME_PRICES", "Exchange"]
@@ -344,6 +345,8 @@ class Exchange(MarketReader):
         market.messages = new("messages", Message, self.first_messages)
         market.scratch = new("scratch", Message)[0]
         market.accounts = new("accounts", AccountRow, accounts)
+        market.guards = new("guards", Guard, GUARDS)
+        market.gap_times = new("gap_times", Count, GAPS_KEPT)
         market.refused = new("refused", Count, len(REASON_CODES))
         market.events_by_type = new("events_by_type", Count, EVENT_TYPES)
         market.events = new("events", Event, EVENTS_KEPT)

@@ -36,6 +36,16 @@ class Reason(StrEnum):
     DUPLICATE_CLIENT_ID = "duplicate_client_id"
     MALFORMED = "malformed"
     """What no sender can mean: an id that is taken, no side, no such account."""
+    ORDER_RATE = "order_rate"
+    POSITION = "position_limit"
+    DAILY_LOSS = "daily_loss"
+    ORDER_TO_TRADE = "order_to_trade"
+    FEED_GAPS = "feed_gaps"
+    CLOSED = "account_closed"
+    """It may not trade, or not this symbol."""
+    NOTIONAL = "notional_out_of_range"
+    EXPOSURE = "exposure_limit"
+    PRICE_COLLAR = "price_collar"
 
 
 class ReportKind(StrEnum):

@@ -24,6 +24,7 @@ from engine.book.kernels import Book, Count, Event
 __all__ = [
     "AccountRow",
     "Due",
+    "Guard",
     "HeapEntry",
     "Hearing",
     "Market",
@@ -129,8 +130,50 @@ class AccountRow(Record):
     """Whether the account has ever traded."""
     hears: Byte
     """What happens to its execution reports (Hearing)."""
-    killed: Byte
-    """Its kill switch."""
+    latched: Byte
+    """Why the gate refuses all its orders (Reason), until somebody resets it; 0 = it does not."""
+    guard: Byte
+    """Its row in Market.guards; 0 = it has no limits of its own."""
+
+
+class Guard(Record):
+    """What the risk gate holds against one account: its limits, and where it stands (risk.py). A limit of 0
+    is no limit. Notional and exposure in tick-lots, a loss in millionths of them."""
+
+    # Guards: what trips one of them latches the account.
+    orders_per_s: Word
+    max_position_lots: Word
+    max_loss: Word
+    max_orders_per_trade: Word
+    min_orders: Word
+    """Orders from which the ratio counts."""
+    max_gaps: Word
+    gap_window_ns: Word
+    # Rails: what is beyond one of them is refused, no more.
+    is_closed: Word
+    """Whether it may not trade at all."""
+    max_order_lots: Word
+    min_notional: Word
+    max_notional: Word
+    max_exposure: Word
+    collar_ppm: Word
+    """Farthest that a price may be from the mid on its own side of the market, millionths of the mid."""
+    # Where it stands.
+    latched_ns: Word
+    latched_count: Word
+    latched_told: Word
+    """Of which somebody has been told."""
+    tokens: Word
+    """What is left in its bucket; an order takes NS_PER_S of them."""
+    refilled_ns: Word
+    orders: Word
+    """Since the start of its day, those refused included."""
+    fills_before: Word
+    """Fills of the account when its day began."""
+    before: Wide
+    """Minus its equity when its day began."""
+    headroom: Wide
+    """Loss that was left to it when the gate looked last."""
 
 
 class OrderRow(Record):
@@ -208,6 +251,15 @@ class Market(Record):
     max_order_lots: Word
     max_price_ticks: Word
     max_open_orders: Word
+    guards: Table[Guard]
+    """Row 0 is nobody's."""
+    gap_times: Table[Count]
+    """Ring of the times of feed gaps."""
+    gap_count: Word
+    trip_count: Word
+    """Guards that have tripped."""
+    trips_told: Word
+    """Of which Python has been told."""
     passed: Word
     """Orders that the gate let through."""
     refused: Table[Count]

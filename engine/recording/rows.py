@@ -14,11 +14,20 @@ from typing import Any
 import msgspec
 
 from engine.core.errors import DataError
+from engine.gatekeeper import GateEntry
 from engine.journal.durable import create_exclusively, write_all
 from engine.storms.catalogue import entry_of
 from engine.storms.deck import StormLogEntry
 
-__all__ = ["JsonLines", "TickRow", "fields_that_differ", "hex_digest", "read_json_lines", "storm_row"]
+__all__ = [
+    "JsonLines",
+    "TickRow",
+    "fields_that_differ",
+    "gate_row",
+    "hex_digest",
+    "read_json_lines",
+    "storm_row",
+]
 
 LINE_LIMIT_BYTES = 1024 * 1024
 """A longer line is refused."""
@@ -118,6 +127,18 @@ def storm_row(entry: StormLogEntry) -> dict[str, object]:
         row |= {"severity": entry.severity, "duration_ms": entry.duration_ns // 1_000_000, "seed": entry.seed}
     else:
         row["cause"] = entry.cause
+    return row
+
+
+def gate_row(entry: GateEntry, account_name: str) -> dict[str, object]:
+    """A line of events.jsonl about the risk gate: breaker_trip when a guard has latched an account."""
+    row: dict[str, object] = {"type": "gate", "account": account_name, "what": entry.what}
+    if entry.what == "trip":
+        row = {"type": "breaker_trip", "account": account_name}
+    if entry.reason:
+        row["reason"] = entry.reason
+    if entry.detail:
+        row["detail"] = entry.detail
     return row
 
 

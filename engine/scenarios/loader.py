@@ -20,9 +20,11 @@ from engine.broker.money import Money
 from engine.core.errors import ScenarioError
 from engine.core.types import Instrument
 from engine.market.ledger import MICRO, FeeSchedule
+from engine.scenarios.risk import RiskTerms
 
 __all__ = [
     "AgentGroup",
+    "RiskTerms",
     "Scenario",
     "history_scenario",
     "list_scenarios",
@@ -104,6 +106,8 @@ class Scenario(NamedTuple):
     """One-way latency of orders from bots and desk."""
     venue: VenueTerms
     """What bots at the venue start with."""
+    risk: RiskTerms
+    """Limits of desk, target and bots."""
     toml: str
     """The text that it was read from."""
 
@@ -126,6 +130,7 @@ class _GroupTable(msgspec.Struct, forbid_unknown_fields=True):
     count: int
     latency_us: int | None = None
     params: dict[str, int | float] = {}
+    risk: RiskTerms | None = None
 
 
 class _ScenarioTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -138,6 +143,7 @@ class _ScenarioTable(msgspec.Struct, forbid_unknown_fields=True):
     thresholds: Thresholds = msgspec.field(default_factory=Thresholds)
     external_latency_us: int = 500
     venue: VenueTerms = msgspec.field(default_factory=VenueTerms)
+    risk: RiskTerms = msgspec.field(default_factory=RiskTerms)
 
 
 def list_scenarios() -> list[str]:
@@ -176,16 +182,18 @@ def parse_scenario(text: str, *, where: str) -> Scenario:
         raise ScenarioError(f"{where}: {error}") from error
     except msgspec.DecodeError as error:
         raise ScenarioError(f"{where}: not valid TOML: {error}") from error
-    groups = tuple(_group(group, where) for group in table.agents)
+    instrument = _instrument(table.instrument, where)
+    groups = tuple(_group(group, instrument, where) for group in table.agents)
     if sum(group.members for group in groups) > MAX_AGENTS:
         raise ScenarioError(f"{where}: more than {MAX_AGENTS} agents; lower the counts")
     if groups and table.fundamental is None:
         raise ScenarioError(f"{where}: agents need a [fundamental] table with anchor_ticks")
     _check_latency(table.external_latency_us, f"{where}: external_latency_us")
+    table.risk.limits(instrument, f"{where}: [risk]")
     return Scenario(
         name=table.name,
         description=table.description,
-        instrument=_instrument(table.instrument, where),
+        instrument=instrument,
         fees=_fees(table.fees, where),
         fundamental=None
         if table.fundamental is None
@@ -194,6 +202,7 @@ def parse_scenario(text: str, *, where: str) -> Scenario:
         thresholds=_thresholds(table.thresholds, where),
         external_latency_us=table.external_latency_us,
         venue=_venue(table, where),
+        risk=table.risk,
         toml=text,
     )
 
@@ -245,7 +254,7 @@ def _check_latency(latency_us: int, what: str) -> None:
         raise ScenarioError(f"{what} must be 1 to {MAX_LATENCY_US}, not {latency_us}")
 
 
-def _group(table: _GroupTable, where: str) -> AgentGroup:
+def _group(table: _GroupTable, instrument: Instrument, where: str) -> AgentGroup:
     archetype = ARCHETYPES.get(table.kind)
     if archetype is None:
         raise ScenarioError(f"{where}: unknown agent kind {table.kind!r}: use one of {', '.join(ARCHETYPES)}")
@@ -254,7 +263,10 @@ def _group(table: _GroupTable, where: str) -> AgentGroup:
     latency_us = archetype.latency_us if table.latency_us is None else table.latency_us
     _check_latency(latency_us, f"{where}: agents {table.kind!r}: latency_us")
     params = _typed(archetype.params, table.params, f"{where}: agents {table.kind!r}: params")
-    return AgentGroup(table.kind, table.count, latency_us, params)
+    limits = (
+        None if table.risk is None else table.risk.limits(instrument, f"{where}: agents {table.kind!r}: risk")
+    )
+    return AgentGroup(table.kind, table.count, latency_us, params, limits)
 
 
 def _typed(params: type[Any], values: dict[str, int | float], where: str) -> Any:

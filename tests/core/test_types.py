@@ -87,7 +87,7 @@ def test_numbers_of_the_contract_do_not_move():
     assert {kind.name: kind.value for kind in CommandKind} == {
         "SUBMIT": 1, "CANCEL": 2, "CANCEL_ALL": 3, "REPLACE": 4, "STORM_START": 5, "STORM_STOP": 6,
         "TARGET_SAMPLE": 7, "RECORD_START": 8, "RECORD_STOP": 9, "TEXT": 10, "BROKER": 11,
-        "CHECKPOINT": 128,
+        "GATE": 12, "CHECKPOINT": 128,
     }  # fmt: skip
     assert [kind.name for kind in sorted(StormKind)] == ["PHANTOM", "CANCEL", "IGNITION", "CRASH", "LATARB"]
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.core.clock import NS_PER_MS, NS_PER_S
 from engine.core.errors import StormError
-from engine.core.types import FaultKind, Instrument, StormKind
+from engine.core.types import FaultKind, GateAction, Instrument, StormKind
 from engine.frame import (
     AgentView,
     AlertView,
@@ -244,6 +244,9 @@ class FakeHost:
 
     def cancel_all(self, account: int) -> None:
         self._called("cancel_all", int(account))
+
+    def throw_gate(self, action: GateAction, account: int) -> None:
+        self._called("throw_gate", action, account)
 
     def acknowledge_alerts(self) -> None:
         self.acknowledged = True

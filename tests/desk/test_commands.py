@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from desk.actions import Actions
 from desk.commands import VERBS, CommandError, Parsed, complete, parse
 from engine.core.clock import NS_PER_S
+from engine.core.types import ALL_ACCOUNTS, Account, GateAction
 from tests.desk.fake_host import AUGUST_8, BTC, FakeHost, feed_view
 
 LIVE = FakeHost().frame()
@@ -63,6 +64,8 @@ def test_quantities_are_exact_lots_of_the_instrument() -> None:
         ("symbol AAPL", "symbol", "one symbol"),
         ("explode", "explode", "no command"),
         ("cancel x", "x", "no order number"),
+        ("kill him", "him", "everybody desk target"),
+        ("kill everybody now", "now", "too many"),
     ],
 )
 def test_an_error_says_what_is_wrong_and_where_and_what_would_work(line: str, word: str, says: str) -> None:
@@ -134,6 +137,24 @@ def test_a_replay_keeps_its_source() -> None:
     for line in ("source", "symbol S0001"):
         with pytest.raises(CommandError, match="replay plays its own source"):
             parse(line, REPLAY)
+
+
+def test_the_kill_switch_wants_a_word_and_says_what_it_does() -> None:
+    thrown: list[tuple[GateAction, int, str]] = []
+    actions = cast(Actions, SimpleNamespace(throw_gate=lambda *what: thrown.append(what)))
+    with pytest.raises(CommandError, match="whom"):
+        parse("kill ", LIVE)
+    for line, action, account in (
+        ("kill everybody", GateAction.KILL, ALL_ACCOUNTS),
+        ("reset desk", GateAction.RESET, Account.DESK),
+        ("day target", GateAction.START_OF_DAY, Account.TARGET),
+    ):
+        parsed = parse(line, LIVE)
+        assert parsed is not None
+        parsed.run(actions)
+        assert thrown[-1][:2] == (action, account)
+    with pytest.raises(CommandError, match="has happened"):
+        parse("kill everybody", REPLAY)
 
 
 def test_completion_walks_through_verb_and_arguments() -> None:

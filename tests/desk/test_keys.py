@@ -69,6 +69,7 @@ EFFECTS: dict[str, tuple[str, tuple[str, ...], Check]] = {
     "fire": ("live", ("4", "up", "right"), called("start_storm", StormKind.CRASH, 0.65, 25)),
     "disarm": ("live", ("4",), lambda app, host: app.view.deck.armed is None and not host.calls),
     "stop_storms": ("live", (), called("stop_storms", None)),
+    "kill": ("live", (), command_is("kill ")),
     "severity_up": ("live", (), lambda app, host: app.view.deck.severity == 0.65),
     "severity_down": ("live", (), lambda app, host: app.view.deck.severity == 0.55),
     "duration_up": ("live", (), lambda app, host: app.view.deck.duration_s == 25),

@@ -8,12 +8,13 @@ import pytest
 
 import engine.journal.writer as writer_module
 from engine.core.clock import NS_PER_S
-from engine.core.types import Account, StormKind, TimeInForce
+from engine.core.types import ALL_ACCOUNTS, Account, GateAction, StormKind, TimeInForce
 from engine.host import SessionHost
 from engine.inputs import storm_command
 from engine.journal import read_journal
 from engine.rebuild import rebuild_session
 from engine.recording.recompute import replay_inputs
+from engine.recording.rows import read_json_lines
 from engine.recording.run_directory import RunDirectory
 from engine.recording.verify import verify_run
 from engine.session import Session
@@ -46,6 +47,21 @@ def test_scheduled_storms_begin_at_their_exact_times(tmp_path):
     assert started == {kind: start_ns + 1 for kind, start_ns in zip(StormKind, times, strict=True)}
     assert host.recorder is not None
     assert verify_run(Path(host.recorder.path), build=rebuild_session).ok
+
+
+def test_switches_of_the_gate_are_inputs_and_lines_of_the_run(tmp_path):
+    host = live(tmp_path, until_ns=3 * NS_PER_S, record=True)
+    host.submit_order(DESK, 0, 1, 1, client_id=1)
+    host.throw_gate(GateAction.KILL, ALL_ACCOUNTS)
+    host.throw_gate(GateAction.RESET, DESK)
+    host.run_to_end()
+    assert host.recorder is not None
+    run = RunDirectory(Path(host.recorder.path))
+    rows = [row for row in read_json_lines(run.events_path, allow_torn=False) if row["type"] == "gate"]
+    assert [(row["account"], row["what"]) for row in rows] == [("everybody", "kill"), ("me", "reset")]
+    assert host.session.gatekeeper.is_killed(Account.TARGET)
+    assert not host.session.gatekeeper.is_killed(DESK)
+    assert verify_run(run.path, build=rebuild_session).ok
 
 
 def test_a_storm_of_severity_nought_leaves_the_market_as_it_was(tmp_path):

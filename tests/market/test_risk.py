@@ -10,7 +10,7 @@ from engine.market.risk import MAX_OPEN_ORDERS, RiskGate, RiskLimits, gate_order
 from tests.market.checked_market import LoopedExchange
 
 LIMITS = RiskLimits(max_order_lots=100, max_price_ticks=5_000, max_open_orders=3)
-LEGAL = {"price_ticks": 1_000, "qty_lots": 10, "open_orders": 0}
+LEGAL = {"side": 0, "price_ticks": 1_000, "qty_lots": 10, "open_orders": 0}
 REASONS = list(REASON_CODES)
 
 
@@ -75,7 +75,7 @@ def test_a_killed_account_sends_nothing_and_others_go_on():
     assert check(exchange) is Reason.KILL_SWITCH
     assert check(exchange, qty_lots=0) is Reason.KILL_SWITCH
     assert check(exchange, 17) is Reason.NONE
-    exchange.gate.kill(16, on=False)
+    exchange.gate.reset(16)
     assert check(exchange) is Reason.NONE
 
 

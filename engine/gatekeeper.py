@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from engine.core.errors import UsageError
+from engine.core.errors import ScenarioError, UsageError
 from engine.core.types import ALL_ACCOUNTS, Account, Command, CommandKind, GateAction
 from engine.market.exchange import Exchange
 from engine.market.orders import Reason
-from engine.market.risk import AccountLimits
+from engine.market.risk import GUARDS, AccountLimits
 from engine.scenarios.loader import Scenario
 
 __all__ = ["LIMIT_NAMES", "GateEntry", "Gatekeeper", "check_gate_command", "gate_command"]
@@ -66,6 +66,10 @@ class Gatekeeper:
         """Hears of each row of the log."""
         for account in (int(Account.DESK), int(Account.TARGET)):
             self.guard(account)
+        limited = sum(group.members for group in scenario.groups if group.limits is not None)
+        most = GUARDS - 1 - len(list(outside()))
+        if limited > most:  # else there would be no room for bots that come later
+            raise ScenarioError(f"{scenario.name}: {limited} agents have limits; {most} at the most may")
         account = int(Account.FIRST_AGENT)
         for group in scenario.groups:
             for member in range(account, account + group.members):
@@ -82,7 +86,13 @@ class Gatekeeper:
         return self._exchange.gate.latched(account) is Reason.KILL_SWITCH
 
     def throw(self, command: Command) -> None:
-        """Takes a GATE command; it takes effect at the next instant."""
+        """Takes a GATE command; it takes effect at the next instant. Raises UsageError for an account that is
+        neither from outside nor has limits."""
+        known = {ALL_ACCOUNTS, *self._outside(), *self._exchange.gate.guarded}
+        if command.account not in known:
+            raise UsageError(
+                f"the gate holds nothing against account {command.account}: name one from outside"
+            )
         kernel = self._exchange.kernel
         kernel.schedule(kernel.now_ns + 1, self._carry_out, command)
 

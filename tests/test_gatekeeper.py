@@ -140,6 +140,21 @@ def test_what_no_gate_understands_is_no_input(command):
         check_command(command)
 
 
+@pytest.mark.parametrize("account", [0, 16, 60_000])
+def test_a_switch_for_nobody_is_refused_and_the_session_goes_on(account):
+    session = session_with()
+    with pytest.raises(UsageError, match="holds nothing against"):
+        put(session, gate_command(GateAction.KILL, account))
+    wait(session, NS_PER_S)
+
+
+def test_limits_of_agents_leave_room_for_those_of_bots():
+    scenario = load_scenario("minimal")
+    group = scenario.groups[0]._replace(members=185, limits=AccountLimits(max_position_lots=1))
+    with pytest.raises(ScenarioError, match="185 agents have limits; 184 at the most"):
+        Session(SessionConfig(scenario._replace(groups=(group,)), seed=1))
+
+
 def test_a_kill_takes_a_bots_orders_out_of_book_and_broker():
     market = Market()
     bid = market.bid

@@ -333,7 +333,7 @@ class SessionHost(PacedHost):
                 stop_ns = min(stop_ns, max(session.now_ns + 1, self._scheduled[0].start_ns))
             self._measured_advance(stop_ns)
             self.venue.look()
-            self._record_storms()
+            self._record_happenings()
             if session.now_ns % TICK_NS == 0:
                 self._tick()
                 self._look_at_publication()
@@ -463,7 +463,7 @@ class SessionHost(PacedHost):
         self._ask_ledger()
         self._input(Command(kind=CommandKind.RECORD_STOP))
         self._flush_inputs()
-        self._record_storms()
+        self._record_happenings()
         for number in range(len(self.targets.records)):
             recorder.describe_target(self._target_summary(number), number)
         self._last_verdict = recorder.finish(take_checkpoint(self.session), take_score(self.session))
@@ -472,7 +472,7 @@ class SessionHost(PacedHost):
             self._snapshots.close()
             self._snapshots = None
 
-    def _record_storms(self) -> None:
+    def _record_happenings(self) -> None:
         entries, self._storms_seen = new_storm_entries(self.session.storms, self._storms_seen)
         if entries:
             self._ask_ledger()  # what the storm has cost stands in its row

@@ -157,7 +157,7 @@ class Guard(Record):
     max_notional: Word
     max_exposure: Word
     collar_ppm: Word
-    """Farthest that a price may be from the mid on its own side of the market, millionths of the mid."""
+    """Farthest that a bid may be above the mid, or an offer below it; millionths of the mid."""
     # Where it stands.
     latched_ns: Word
     latched_count: Word

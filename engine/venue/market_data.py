@@ -20,7 +20,6 @@ updates are made all the same, and it is for those who pass them on to hold them
 from __future__ import annotations
 
 from collections import deque
-from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -174,7 +173,8 @@ class MarketData(CandleReader):
         self._aggregate_count = 0
         self._held: deque[_Trades] = deque()
         self._held_count = 0
-        self._updates: deque[Update] = deque(maxlen=UPDATES_KEPT)
+        self._updates: list[Update | None] = [None] * UPDATES_KEPT
+        """A ring by number: written by the engine's thread, read by others without a lock."""
         self._seen = _Seen(now_ns, self._image, self._top, None)
         if session.exchange.trade_count:
             self._take_trades(now_ns)
@@ -324,7 +324,7 @@ class MarketData(CandleReader):
             self.opening_ticks = max(1, int(bids[0] + asks[0]) // 2)
 
     def _publish(self, update: Update) -> None:
-        self._updates.append(update)
+        self._updates[update.number % len(self._updates)] = update
         self.update_count = update.number
 
     def _show(self, now_ns: int) -> None:
@@ -392,15 +392,14 @@ class MarketData(CandleReader):
 
     def updates_since(self, number: int) -> tuple[Update, ...]:
         """Updates after this number, oldest first; where the first is not number + 1, some have left."""
-        asked = self.update_count - number
-        while asked > 0:
-            # In one step, so that no other thread comes between.
-            newest_first = tuple(islice(reversed(self._updates), asked))
-            later = newest_first[0].number - number if newest_first else 0
-            if later <= len(newest_first) or len(newest_first) < asked:
-                return newest_first[: max(0, later)][::-1]
-            asked = later  # more came meanwhile
-        return ()
+        count, kept, newest_first = self.update_count, len(self._updates), []
+        # Newest first: where the writer has gone round meanwhile, all older ones are gone as well.
+        for wanted in range(count, max(number, count - kept), -1):
+            update = self._updates[wanted % kept]
+            if update is None or update.number != wanted:
+                break
+            newest_first.append(update)
+        return tuple(reversed(newest_first))
 
     def trades_since(self, trade_id: int) -> Rows:
         """Kept trades with a greater id, oldest first: TRADE_DTYPE."""
@@ -418,7 +417,7 @@ class MarketData(CandleReader):
         """Fill and drops."""
         return {
             "updates": self.update_count,
-            "updates_kept": len(self._updates),
+            "updates_kept": min(self.update_count, len(self._updates)),
             "updates_limit": UPDATES_KEPT,
             "trades_lost": self.lost_trades,
             "trades_held": self._held_count,

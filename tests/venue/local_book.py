@@ -16,13 +16,21 @@ from typing import Any
 
 import httpx
 from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
-__all__ = ["LocalBook", "StreamReader"]
+__all__ = ["ClosedForSlowness", "LocalBook", "StreamReader"]
 
 Event = dict[str, Any]
 Top = tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]
 MOST_LEVELS = 5_000
 TOP_LEVELS = 20
+
+
+POLICY_VIOLATION = 1008
+
+
+class ClosedForSlowness(Exception):
+    """The venue closed the stream of a client that did not keep up."""
 
 
 class LocalBook:
@@ -143,9 +151,20 @@ class StreamReader:
         self._symbol = symbol
         self._answers: asyncio.Queue[int] = asyncio.Queue()
         self._asked = 0
+        self.closed = False
 
     async def run(self) -> None:
-        """Reads until the connection ends."""
+        """Reads until the connection ends; ClosedForSlowness when the venue ended it for that."""
+        try:
+            await self._read()
+        except ConnectionClosed as closed:
+            if closed.rcvd is None or closed.rcvd.code != POLICY_VIOLATION:
+                raise
+            raise ClosedForSlowness from None
+        finally:
+            self.closed = True
+
+    async def _read(self) -> None:
         async for text in self._connection:
             message = json.loads(text)
             if "id" in message:

@@ -466,7 +466,7 @@ def test_a_reader_that_missed_updates_counts_the_gap() -> None:
     async def run(venue: Venue) -> None:
         socket = Socket(venue, f"/ws/{S}@depth@100ms")
         await settle()
-        venue.market_data._updates = type(venue.market_data._updates)(maxlen=5)
+        venue.market_data._updates = [None] * 5
         venue.advance(2 * NS_PER_S)
         venue.streams.pump()
         assert venue.streams.statistics()["gaps"] > 5

@@ -16,8 +16,8 @@ from engine.core.clock import NS_PER_MS, NS_PER_S
 from engine.core.errors import StormdeskError
 from engine.core.types import Account, GateAction, Side, TimeInForce
 from engine.frame import Frame
-from engine.storms.base import ChaosKind
 from engine.storms.catalogue import entry_of
+from engine.storms.request import ChaosKind
 
 __all__ = ["CANNOT_GO_BACK", "NO_SYMBOLS", "SPEEDS", "Actions", "DeskScreenFace", "Host"]
 

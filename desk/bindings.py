@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from engine.core.errors import UsageError
-from engine.storms.base import ChaosKind
 from engine.storms.catalogue import PAGE_ENTRIES, PAGES, entry_of
+from engine.storms.request import ChaosKind
 
 __all__ = ["BINDINGS", "Binding", "KeyTable", "arm_action", "keys_as_markdown"]
 

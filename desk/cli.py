@@ -35,6 +35,7 @@ from desk.options import (
     Source,
     Speed,
     Storms,
+    StormScript,
     Symbol,
     TableFormat,
     Targets,
@@ -43,6 +44,7 @@ from desk.options import (
     Written,
 )
 from desk.printing import print_fields, print_json
+from desk.storm_commands import storms_app
 from engine.core.errors import StormdeskError, UsageError
 
 __all__ = ["app", "main"]
@@ -56,6 +58,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(keys_app, name="key")
+app.add_typer(storms_app, name="storm")
 
 
 def main() -> None:
@@ -129,6 +132,7 @@ def run(
     fsync: FsyncOption = Fsync.GROUP,
     out: Out = None,
     storm: Storms = None,
+    storm_script: StormScript = None,
     duration: For = None,
     headless: Annotated[bool, typer.Option("--headless", help="Without a screen.")] = False,
     venue_port: VenuePort = 0,
@@ -166,6 +170,7 @@ def run(
         targets=target or ["none"],
         out=out,
         storms=storm or [],
+        storm_script=storm_script,
         duration=duration,
         publish=publish,
         publish_anywhere=publish_anywhere,
@@ -228,17 +233,6 @@ def runs(out: Out = None, output: Output = Format.TEXT) -> None:
 
 
 @app.command()
-def storms(output: Output = Format.TEXT) -> None:
-    """List the storms and the faults of the venue that --storm and the deck fire."""
-    from desk.reports import storms_table, storms_text
-
-    if output is Format.JSON:
-        print_json(storms_table())
-    else:
-        typer.echo(storms_text())
-
-
-@app.command()
 def bot(
     desk: Annotated[str, typer.Option(help="Address of a desk's order API.")],
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of its own HTTP API (0: any).")] = 3001,
@@ -285,6 +279,47 @@ def inspect(
         print_json(inspection_json(inspection))
     else:
         typer.echo(inspection_text(inspection))
+
+
+@app.command()
+def detect(
+    what: Annotated[str, typer.Argument(help="A data file of any known format, or a run (directory or id).")],
+    symbol: Symbol = None,
+    out: Out = None,
+    source: Annotated[str | None, typer.Option(help="Where the run's data file lies now.")] = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Say what the detectors find in a run or a data file: alarms, with the events that caused them."""
+    from desk.detection import detection_json, detection_of, detection_text
+
+    result = detection_of(what, symbol=symbol, out=out, source=source)
+    if output is Format.JSON:
+        print_json(detection_json(result))
+    else:
+        typer.echo(detection_text(result))
+    if result.problem is not None:
+        typer.echo(f"stormdesk: {result.problem}", err=True)
+        raise typer.Exit(1)
+
+
+@app.command()
+def evaluate(
+    seeds: Annotated[int, typer.Option(min=1, max=1_000, help="How many seeds.")] = 10,
+    first_seed: Annotated[int, typer.Option(min=0, help="The first; 1 to 6 tuned the detectors.")] = 1_001,
+    severity: Annotated[
+        list[float] | None, typer.Option(min=0.0, max=1.0, help="Of each storm; may be repeated.")
+    ] = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Judge the detectors: labelled storms and decoys against calm markets; recall, precision, delay, false
+    alarms."""
+    from desk.detection import evaluation_json, evaluation_of, evaluation_text
+
+    rows = evaluation_of(first_seed=first_seed, seeds=seeds, severities=severity or [0.3, 0.6, 0.9])
+    if output is Format.JSON:
+        print_json(evaluation_json(rows))
+    else:
+        typer.echo(evaluation_text(rows))
 
 
 @app.command()

@@ -26,8 +26,8 @@ from engine.core.types import ALL_ACCOUNTS, Account, FaultKind, GateAction, Side
 from engine.feeds.source import sample_path
 from engine.frame import Frame, LevelView
 from engine.scenarios.loader import list_scenarios
-from engine.storms.base import ChaosKind
 from engine.storms.catalogue import entry_of
+from engine.storms.request import ChaosKind
 
 __all__ = ["VERBS", "CommandError", "Parsed", "complete", "parse"]
 

@@ -19,7 +19,8 @@ from engine.journal.writer import FsyncPolicy
 from engine.recording.run_directory import resolve_run, runs_root
 from engine.scenarios.loader import history_scenario, load_scenario
 from engine.session import SessionConfig
-from engine.storms.base import StormRequest, parse_storm
+from engine.storms.request import StormRequest, parse_storm
+from engine.storms.script import load_script
 
 if TYPE_CHECKING:
     from engine.host.lockstep import LockstepHost
@@ -42,12 +43,15 @@ class Launch(NamedTuple):
     more_targets: tuple[str, ...]
     runs_root: Path
     storms: tuple[StormRequest, ...]
+    """In the order of the command line, then those of the script."""
     until_ns: int | None
     fsync: FsyncPolicy = "group"
     publish: str | None = None
     publish_anywhere: bool = False
     lockstep_ns: int | None = None
     """Session time between the decisions of a client that moves the session; None: time moves by itself."""
+    storm_script: str | None = None
+    """Text of the script that some of the storms come from."""
 
     @classmethod
     def of(
@@ -61,6 +65,7 @@ class Launch(NamedTuple):
         targets: Sequence[str],
         out: Path | None,
         storms: Sequence[str] = (),
+        storm_script: Path | None = None,
         duration: str | None = None,
         publish: str | None = None,
         publish_anywhere: bool = False,
@@ -71,6 +76,7 @@ class Launch(NamedTuple):
         from engine.target.spec import parse_targets
 
         first, *others = parse_targets(targets)
+        script = None if storm_script is None else load_script(storm_script)
         if publish is not None:
             from engine.host.publication import check_destination
 
@@ -87,7 +93,11 @@ class Launch(NamedTuple):
             target=first.text,
             more_targets=tuple(spec.text for spec in others),
             runs_root=runs_root(out),
-            storms=tuple(parse_storm(text) for text in storms),
+            storms=(
+                *(parse_storm(text) for text in storms),
+                *(() if script is None else script.storms),
+            ),
+            storm_script=None if script is None else script.text,
             until_ns=None if duration is None else _duration("--for", duration),
             fsync=fsync,
             publish=publish,
@@ -103,6 +113,7 @@ class Launch(NamedTuple):
             target=self.target if self.lockstep_ns is None else "agent",
             more_targets=self.more_targets,
             storms=self.storms,
+            storm_script=self.storm_script,
             record=record,
             until_ns=self.until_ns,
             fsync=self.fsync,

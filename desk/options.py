@@ -28,6 +28,7 @@ __all__ = [
     "Seed",
     "Source",
     "Speed",
+    "StormScript",
     "Storms",
     "Symbol",
     "TableFormat",
@@ -103,8 +104,11 @@ Storms = Annotated[
     typer.Option(
         "--storm",
         help="KIND@START:SEVERITYxDURATION, as crash@20s:0.8x15s, or a fault of the venue, as "
-        "fault.ghost@5s:0.3x1m; `stormdesk storms` lists them.",
+        "fault.ghost@5s:0.3x1m; `stormdesk storm list` names them.",
     ),
+]
+StormScript = Annotated[
+    Path | None, typer.Option("--storm-script", help="Storms from a file; `stormdesk storm new` writes one.")
 ]
 FsyncOption = Annotated[
     Fsync,

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.core.clock import NS_PER_S
 from engine.recording.run_directory import list_runs, resolve_run, runs_root
 
-__all__ = ["digest_report", "runs_table", "runs_text", "storms_table", "storms_text", "verify_report"]
+if TYPE_CHECKING:
+    from engine.storms.script import StormScript
+
+__all__ = [
+    "digest_report",
+    "new_script",
+    "runs_table",
+    "runs_text",
+    "script_text",
+    "storm_description",
+    "storm_description_text",
+    "storms_table",
+    "storms_text",
+    "verify_report",
+]
 
 
 def verify_report(run: str, *, out: Path | None, source: str | None, anyway: bool) -> dict[str, Any]:
@@ -109,6 +123,73 @@ def storms_table() -> list[dict[str, Any]]:
         for page in PAGES
         for digit, kind in enumerate(page.kinds, 1)
     ]
+
+
+def storm_description(name: str) -> dict[str, Any]:
+    """One entry of the catalogue, with its text. Raises StormError for a name that is none."""
+    import inspect
+
+    from engine.storms.catalogue import StormEntry, entry_of
+    from engine.storms.request import SIDED, kind_named
+
+    kind = kind_named(name)
+    entry = entry_of(kind)
+    described: dict[str, Any] = {
+        "name": entry.name,
+        "label": entry.label,
+        "group": entry.group.value,
+        "effect": entry.effect,
+        "takes_side": kind in SIDED,
+    }
+    if isinstance(entry, StormEntry):
+        text = inspect.getdoc(inspect.getmodule(entry.storm)) or ""
+        budget = entry.storm.budget
+        described |= {"most_orders": budget.orders, "most_lots_in_base_depths": budget.depths}
+    else:
+        text = inspect.getdoc(entry.fault) or ""
+    return {**described, "text": text}
+
+
+def storm_description_text(name: str) -> str:
+    """The same, to read."""
+    row = storm_description(name)
+    lines = [f"{row['name']}  ({row['label']}, {row['group']})", "", row["text"], ""]
+    if "most_orders" in row:
+        depths = f"{row['most_lots_in_base_depths']:,} times the base depth"
+        lines.append(f"Budget: {row['most_orders']:,} orders, lots of {depths}.")
+    if row["takes_side"]:
+        lines.append('Side: where = "bid" or "ask" in a script; its seed decides without.')
+    return "\n".join(lines).rstrip()
+
+
+def new_script(file: Path) -> None:
+    """Write the script to begin with. Raises StormError where it cannot be written."""
+    from engine.core.errors import StormError
+    from engine.storms.script import TEMPLATE
+
+    if file.suffix != ".toml":
+        raise StormError(f"{file}: a storm script is a .toml file")
+    try:
+        with file.open("x", encoding="utf-8") as opened:
+            opened.write(TEMPLATE)
+    except FileExistsError as error:
+        raise StormError(f"{file}: is there already; name another file") from error
+    except OSError as error:
+        raise StormError(f"{file}: cannot be written: {error.strerror or error}") from error
+
+
+def script_text(script: StormScript) -> str:
+    """What a script starts, a line each."""
+    from engine.storms.script import script_rows
+
+    lines = [script.name] if script.name else []
+    for row in script_rows(script):
+        span = f"{row['start_s']:8g}s to {row['end_s']:g}s"
+        side = f"  {row['where']}" if row["where"] else ""
+        lines.append(f"{span:<20}  {row['kind']:<17}  {row['severity']:<9}  seed {row['seed']}{side}")
+    end_s = script.end_ns / NS_PER_S
+    lines.append(f"{len(script.storms)} storms and faults; the last one is over at {end_s:g}s")
+    return "\n".join(lines)
 
 
 def storms_text() -> str:

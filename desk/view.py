@@ -12,8 +12,8 @@ from desk.frames import Link
 from desk.history import FrameHistory
 from desk.theme import Palette, palette_of
 from engine.arena.machine import Status as CoreStatus
-from engine.storms.base import ChaosKind
 from engine.storms.catalogue import PAGES, DeckPage
+from engine.storms.request import ChaosKind
 
 __all__ = ["DEPTH_PRESETS", "DURATION_RANGE_S", "GROUPINGS", "Deck", "LadderAxis", "Notice", "View"]
 

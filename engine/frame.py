@@ -162,6 +162,11 @@ class StormView(NamedTuple):
     pnl: float
     deeds: tuple[tuple[str, int], ...] = ()
     """What a fault has done at the boundary since the session's start: ("late", 12), ("lost", 3) …"""
+    lots_traded: int = 0
+    """By this storm's account since the session's start, like its fees."""
+    fees: float = 0.0
+    recovery_s: float | None = None
+    """How long after the end of its last storm the market was itself again; None where it is not (yet)."""
 
 
 class MarkerView(NamedTuple):

@@ -12,7 +12,7 @@ from engine.core.errors import UsageError
 from engine.core.target_sample import TARGETS_LIMIT
 from engine.core.types import Account, Command, CommandKind, Side, TimeInForce
 from engine.gatekeeper import check_gate_command
-from engine.storms.base import MILLION, StormRequest, kind_of
+from engine.storms.request import MILLION, StormRequest, kind_of
 
 __all__ = ["check_command", "storm_command", "storm_request"]
 
@@ -62,6 +62,9 @@ def storm_request(command: Command) -> StormRequest:
         severity=command.a / MILLION,
         duration_s=command.b / 1e9,
         seed=command.qty_lots,
+        course=command.side,
+        severity_to=command.price_ticks / MILLION,
+        where=command.flags,
     ).checked()
 
 
@@ -73,4 +76,7 @@ def storm_command(request: StormRequest) -> Command:
         a=request.severity_micro,
         b=request.duration_ns,
         qty_lots=request.seed,
+        side=request.course,
+        price_ticks=request.severity_to_micro,
+        flags=request.where,
     )

@@ -19,6 +19,8 @@ from engine.analytics.records import SAMPLE_NS, Features
 from engine.arena.functions import entry, inlined
 from engine.arena.layout import Record, Word
 from engine.arena.machine import live
+from engine.detectors.readings import Detection
+from engine.detectors.watch import Detectors, has_alarms, is_bar_over, pass_time, watch_events
 from engine.market.actions import arrive, is_arrival, schedule
 from engine.market.entries import has_room
 from engine.market.exchange import Exchange
@@ -52,6 +54,7 @@ class World(Record):
     features: Features
     has_features: Word
     """Whether there are analytics; without them executions are not watched."""
+    detectors: Detectors
 
 
 ATTENTION_ROUNDS = 10_000
@@ -81,6 +84,8 @@ def run_until(world_address: int, until_ns: int) -> int:
         now_ns = first.time_ns
         kind = first.kind
         target = first.target
+        if market.has_detectors != 0 and now_ns > market.now_ns:
+            _detect(world, now_ns)
         market.now_ns = now_ns
         market.processed += 1
         drop_first(market)
@@ -95,12 +100,37 @@ def run_until(world_address: int, until_ns: int) -> int:
                 schedule(market, now_ns + delay_ns, _WAKE, target)
         elif kind == _SAMPLE:
             schedule(market, now_ns + SAMPLE_NS, _SAMPLE, 0)
-            if take_sample(market, world.features, now_ns) != 0:
+            looks = take_sample(market, world.features, now_ns) != 0
+            if looks or (market.has_detectors != 0 and has_alarms(world.detectors)):
                 return _stop(market, _LOOK)
         else:
             return _stop(market, _PYTHON) | target << _HANDLE_SHIFT
     market.now_ns = until_ns
     return _stop(market, _DONE)
+
+
+@entry
+def detect_now(world_address: int) -> int:
+    """Lets the detectors see the events since the last call. Returns 0."""
+    world = World.at(world_address)
+    _see_events(world)
+    return 0
+
+
+@inlined
+def _detect(world: World, now_ns: int) -> None:
+    """An instant is over, and time moves on to now_ns."""
+    _see_events(world)
+    if is_bar_over(world.detectors, now_ns):
+        pass_time(world.detectors, world.market.book, now_ns)
+
+
+@inlined
+def _see_events(world: World) -> None:
+    market = world.market
+    if market.events_detected != market.event_count:
+        watch_events(world.detectors, market.book, market.events, market.event_count)
+        market.events_detected = market.event_count
 
 
 @entry
@@ -128,7 +158,12 @@ class Loop:
     """Runs an exchange with its population and analytics."""
 
     def __init__(
-        self, exchange: Exchange, *, population: Population | None = None, analytics: Analytics | None = None
+        self,
+        exchange: Exchange,
+        *,
+        population: Population | None = None,
+        analytics: Analytics | None = None,
+        detection: Detection | None = None,
     ) -> None:
         self.exchange = exchange
         self.on_look: list[Callable[[], None]] = []
@@ -141,6 +176,10 @@ class Loop:
             world.features = analytics.row
             world.has_features = 1
         exchange.take_trades = self._watch_trades
+        if detection is not None:
+            world.detectors = detection.row
+            exchange.market.has_detectors = 1
+            exchange.detect = self._detect
 
     def start_samples(self) -> None:
         """Schedules the first sample."""
@@ -188,6 +227,9 @@ class Loop:
     @property
     def _world(self) -> World:
         return self.exchange.arena.row("world", World)
+
+    def _detect(self) -> None:
+        live(detect_now)(self._world.address)
 
     def _watch_trades(self) -> None:
         live(watch_trades)(self._world.address)

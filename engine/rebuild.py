@@ -18,12 +18,15 @@ from engine.journal.records import RunHeader
 from engine.scenarios.loader import Thresholds, parse_scenario
 from engine.session import Session, SessionConfig
 
-__all__ = ["header_for", "rebuild_session"]
+__all__ = ["STORM_SCRIPT", "header_for", "rebuild_session"]
 
 SAMPLES = Path(__file__).parent / "feeds" / "samples"
 """Data files that come with the package; found by name when the recorded path is gone."""
 SYMBOL = "symbol"
 """The option that names the source's instrument; None where it was the source's first choice."""
+STORM_SCRIPT = "storm_script"
+"""Key in the header's options: the text of the script that storms were started by. What it started is in the
+journal; nothing is computed from the text."""
 TARGET_AGENT = "target_agent"
 """Key in the header's options: whether the demo bot's strategy runs inside the session."""
 

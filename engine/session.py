@@ -28,6 +28,7 @@ from engine.core.errors import UsageError
 from engine.core.rng import Stream
 from engine.core.target_sample import is_ledgers
 from engine.core.types import ALL_ACCOUNTS, Account, Command, CommandKind, Instrument, Regime, StormKind
+from engine.detectors import Detection
 from engine.feeds.history import HistoryLead, HistoryPlayer
 from engine.feeds.itch.source import ItchSource
 from engine.feeds.level_player import LevelPlayer
@@ -43,9 +44,11 @@ from engine.market.orders import ExecutionReport
 from engine.scenarios.loader import Scenario
 from engine.score.card import BotCard
 from engine.score.score import Score
-from engine.storms.base import LeadPrice, kind_of
+from engine.storms.accounts import TAIL_ACCOUNTS, crowd_account, storm_account
+from engine.storms.base import LeadPrice
 from engine.storms.catalogue import CATALOGUE, entry_of
 from engine.storms.deck import StormDeck
+from engine.storms.request import kind_of
 from engine.view import build_market_view
 
 __all__ = ["AccountInfo", "Session", "SessionConfig"]
@@ -69,6 +72,8 @@ class SessionConfig(NamedTuple):
     """Run the demo bot's strategy inside, as an agent on the TARGET account."""
     analytics: bool = True
     """False: no features are computed, to measure what they cost."""
+    detectors: bool = True
+    """False: nobody looks for manipulation, to measure what it costs."""
     agents: tuple[type[Agent], ...] = ()
     """More agents, in Python. Sessions with them cannot be recorded: a run holds no code."""
 
@@ -98,6 +103,13 @@ class FundamentalLead(LeadPrice):
     def ticks(self, now_ns: int) -> float | None:
         return self.fundamental.value_ticks(now_ns)
 
+    @property
+    def can_jump(self) -> bool:
+        return True
+
+    def jump(self, now_ns: int, ticks: int) -> None:
+        self.fundamental.jump(now_ns, ticks)
+
 
 class Session:
     """One running market."""
@@ -116,7 +128,9 @@ class Session:
         members = sum(group.members for group in scenario.groups) + len(config.agents)
         first_bot = int(Account.FIRST_AGENT) + members
         self.exchange = Exchange(
-            instrument=self._instrument(), fees=scenario.fees, accounts=first_bot + BOT_ACCOUNTS
+            instrument=self._instrument(),
+            fees=scenario.fees,
+            accounts=first_bot + BOT_ACCOUNTS + TAIL_ACCOUNTS,
         )
         self.kernel = self.exchange.kernel
         self.analytics = Analytics(self.exchange.arena, unit_lots=self.exchange.instrument.unit_lots)
@@ -128,8 +142,12 @@ class Session:
         self.markers: deque[Marker] = deque(maxlen=MARKERS_KEPT)
         self.history: HistoryPlayer | None = None
         self.population = self._populate()
+        self.detection = Detection(self.exchange.arena) if config.detectors else None
         self.loop = Loop(
-            self.exchange, population=self.population, analytics=self.analytics if config.analytics else None
+            self.exchange,
+            population=self.population,
+            analytics=self.analytics if config.analytics else None,
+            detection=self.detection,
         )
         self.loop.on_look.append(self._watch_sample)
         lead = self._start_flow()
@@ -141,9 +159,9 @@ class Session:
         )
         self.storms.on_note = self.score.take_storm
         for kind in StormKind:
-            self.accounts[Account.FIRST_STORM + kind] = AccountInfo(
-                f"storm:{CATALOGUE[kind].name}", "storm", None
-            )
+            account = storm_account(kind, self.exchange)
+            self.accounts[account] = AccountInfo(f"storm:{CATALOGUE[kind].name}", "storm", None)
+        self.accounts[crowd_account(self.exchange)] = AccountInfo("storm:crowd", "storm", None)
         self.python_agents: list[Agent] = []
         """Agents that Python runs; their accounts follow those of the scenario's."""
         if config.target_agent:
@@ -186,6 +204,8 @@ class Session:
         assert command.time_ns == self.now_ns, "an input is accepted at its own time"
         assert command.sequence == self.input_count + 1, "inputs are accepted in sequence"
         check_command(command)
+        if command.kind == CommandKind.STORM_START:
+            self.storms.check(storm_request(command))
         self.input_count += 1
         self._dispatch(command)
 
@@ -430,7 +450,7 @@ class Session:
     def _outside(self) -> list[int]:
         """Accounts that are not part of the market itself: desk, target, bots, storms."""
         first = self.broker.first_account
-        storms = (Account.FIRST_STORM + kind for kind in StormKind)
+        storms = [storm_account(kind, self.exchange) for kind in StormKind] + [crowd_account(self.exchange)]
         return [int(Account.DESK), int(Account.TARGET), *storms, *range(first, first + BOT_ACCOUNTS)]
 
     def _cancel_all(self, account: int) -> None:
@@ -462,6 +482,7 @@ class Session:
         """The score looks first: what the broker does changes the book."""
         self.score.attend()
         self.broker.attend()
+        self.storms.attend()
         self.gatekeeper.note_trips()
 
     def _note_account(self, number: int, label: str) -> None:
@@ -482,7 +503,7 @@ class Session:
         if command.kind == CommandKind.STORM_START:
             request = storm_request(command)
             if isinstance(request.kind, StormKind) and self.gatekeeper.is_killed(
-                Account.FIRST_STORM + request.kind
+                storm_account(request.kind, self.exchange)
             ):
                 text = f"{request.kind.name.lower()} not started: the kill switch is on"
                 self.alerts.note(time_ns=self.now_ns, severity="warning", text=text)
@@ -508,6 +529,11 @@ class Session:
 
     def _watch_sample(self) -> None:
         """Alerts on the regime: one when it leaves calm waters, the next after it has been calm again."""
+        if self.detection is not None:
+            for alarm in self.detection.take():
+                self.alerts.note(
+                    time_ns=alarm.time_ns, severity="warning", text=alarm.kind.name.lower().replace("_", " ")
+                )
         sample = self.analytics.latest
         assert sample is not None
         if sample.regime >= Regime.AGGRESSIVE:

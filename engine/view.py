@@ -6,6 +6,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from engine.core.clock import NS_PER_S
 from engine.core.types import Account, FaultKind, Side, StormKind
 from engine.frame import (
     LADDER_LEVELS,
@@ -23,9 +24,11 @@ from engine.frame import (
 )
 from engine.market.ledger import MICRO, Standings
 from engine.market.tape import Trade
-from engine.storms.base import ChaosKind, Storm
+from engine.storms.accounts import storm_account
+from engine.storms.base import Storm
 from engine.storms.catalogue import entry_of
 from engine.storms.faults.base import VenueFault
+from engine.storms.request import ChaosKind
 
 if TYPE_CHECKING:
     from engine.session import Session
@@ -171,12 +174,20 @@ def _storms(session: Session, standings: Standings) -> tuple[StormView, ...]:
     value = session.exchange.instrument.tick_lot_value / MICRO
     views = []
     for kind in StormKind:
-        account = Account.FIRST_STORM + kind
-        idle = _idle(kind)._replace(
-            orders_sent=standings.orders_sent[account],
-            position_lots=standings.position_lots[account],
-            pnl=standings.equity[account] * value,
-        )
+        account = storm_account(kind, session.exchange)
+        idle = _idle(kind)
+        if standings.orders_sent[account]:
+            entry = session.exchange.ledger.entry(account)
+            idle = idle._replace(
+                orders_sent=standings.orders_sent[account],
+                position_lots=standings.position_lots[account],
+                pnl=standings.equity[account] * value,
+                lots_traded=entry.bought_lots + entry.sold_lots,
+                fees=entry.fees * value,
+            )
+        recovery_ns = session.storms.recovery_ns.get(kind)
+        if recovery_ns is not None:
+            idle = idle._replace(recovery_s=recovery_ns / NS_PER_S)
         views.append(_with_running(idle, session.storms.active.get(kind)))
     deeds = session.broker.boundary.deeds
     for fault in FaultKind:
@@ -205,6 +216,8 @@ def _markers(session: Session) -> tuple[MarkerView, ...]:
     markers = [MarkerView(*m) for m in session.markers]
     for row in session.storms.log:
         name = entry_of(row.kind).name
+        if row.is_about_recovery:
+            continue
         if row.started:
             markers.append(MarkerView(row.time_ns, "storm_start", f"{name} {row.severity:.2f}"))
         else:

@@ -15,6 +15,7 @@ from engine.journal.snapshot import decode_snapshot, encode_snapshot
 from engine.scenarios import history_scenario, load_scenario
 from engine.session import Session, SessionConfig
 from engine.storms import StormRequest
+from engine.storms.request import JUMPS
 
 SAMPLE = next((Path(__file__).parents[1] / "engine/feeds/samples").glob("*.jsonl.gz"))
 BUSY_NS = 4 * NS_PER_S
@@ -46,7 +47,8 @@ def busy(config: SessionConfig) -> Session:
     session = Session(config)
     session.advance(NS_PER_S)
     for kind in StormKind:
-        session.accept(session.stamp(storm_command(StormRequest(kind, 0.8, 5))))
+        if kind not in JUMPS or session.source is None:
+            session.accept(session.stamp(storm_command(StormRequest(kind, 0.8, 5))))
     for client_id, (side, price_ticks) in enumerate([(0, 9_900), (1, 10_100), (0, 0)], 1):
         for account in (Account.DESK, Account.TARGET):
             session.accept(

@@ -144,11 +144,11 @@ def test_reports_are_kept_apart_and_read_from_where_the_reader_stands(session):
         (SUBMIT, {"kind": CommandKind.CHECKPOINT}),
         (SUBMIT, {"kind": 77}),
         (STORM, {"storm": 0}),
-        (STORM, {"storm": 6}),
+        (STORM, {"storm": max(StormKind) + 1}),
         (STORM, {"a": 1_000_001}),
         (STORM, {"b": 4 * NS_PER_S}),
         (STORM, {"qty_lots": -1}),
-        (STORM, {"kind": CommandKind.STORM_STOP, "storm": 6}),
+        (STORM, {"kind": CommandKind.STORM_STOP, "storm": max(StormKind) + 1}),
     ],
 )
 def test_an_input_out_of_range_is_refused_and_counts_for_nothing(session, command, change):

@@ -10,8 +10,8 @@ from desk.widgets.panel import Panel
 from engine.core.clock import NS_PER_S
 from engine.core.types import FaultKind, StormKind
 from engine.frame import Frame, StormView
-from engine.storms.base import ChaosKind, kind_of
 from engine.storms.catalogue import PAGES, StormEntry, entry_of
+from engine.storms.request import ChaosKind, kind_of
 
 __all__ = ["ChaosDeck", "deeds_text", "time_left_s"]
 

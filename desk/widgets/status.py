@@ -19,8 +19,8 @@ from desk.widgets.panel import Panel
 from engine.arena.machine import Status as CoreStatus
 from engine.core.types import Account
 from engine.frame import Frame
-from engine.storms.base import kind_of
 from engine.storms.catalogue import entry_of
+from engine.storms.request import kind_of
 
 __all__ = ["Status"]
 

@@ -89,3 +89,9 @@ class Fundamental:
     def value_ticks(self, time_ns: int) -> float:
         """Value at time_ns, in ticks; asked at non-decreasing times."""
         return value_ticks(self.row, time_ns)
+
+    def jump(self, time_ns: int, ticks: int) -> None:
+        """News at time_ns, the present: the value, and what it reverts to, change by so many ticks."""
+        row = self.row
+        row.value_ticks = max(1.0, value_ticks(row, time_ns) + ticks)
+        row.anchor_ticks = max(1, row.anchor_ticks + ticks)

@@ -62,15 +62,13 @@ class Sources(NamedTuple):
     """Folders below it, or single files, whose whole text counts."""
 
 
+_ROOMS = ("core", "arena", "book", "market", "agents", "analytics", "detectors")
 _FEED_KERNELS = ("feeds/reconcile.py", "feeds/replay_orders.py", "feeds/itch/kernels.py")
 """Feeds are mostly plain Python, whose changes need no compiler: their kernels are named one by one."""
 
 ENGINE = Sources(
     Path(engine.__file__).resolve().parent.parent,
-    tuple(
-        f"engine/{room}"
-        for room in ("core", "arena", "book", "market", "agents", "analytics", *_FEED_KERNELS, "loop.py")
-    ),
+    tuple(f"engine/{room}" for room in (*_ROOMS, *_FEED_KERNELS, "loop.py")),
 )
 
 

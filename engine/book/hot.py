@@ -238,11 +238,11 @@ class HotBook:
             counts=self.counts,
         )
 
-    def make_room(self) -> None:
-        """Doubles what is too short for one more order or level."""
-        if self.order_count + 1 >= len(self.row.orders):
+    def make_room(self, orders: int = 1) -> None:
+        """Doubles what is too short for so many more orders, each at a level of its own."""
+        while self.order_count + orders >= len(self.row.orders):
             self._grow_orders()
-        if max(self.level_count(0), self.level_count(1)) >= len(self.row.sides[0].rungs):
+        while max(self.level_count(0), self.level_count(1)) + orders > len(self.row.sides[0].rungs):
             self._grow_levels()
 
     def _best_price(self, side: int) -> int | None:

@@ -34,6 +34,7 @@ __all__ = [
     "Rung",
     "Top",
     "add_order",
+    "apply_event",
     "apply_events",
     "find_level",
     "find_slot",
@@ -185,7 +186,7 @@ def apply_events(book_address: int, events_address: int, start: int, stop: int, 
             if at + _AHEAD < stop:
                 prefetch(book.ids[home_entry(book.ids, events[at + _AHEAD].order_id)])
                 prefetch(book.orders[book.ids[home_entry(book.ids, events[at + _AHEAD // 2].order_id)].value])
-            book.counts[_apply(book, events[at])].value += 1
+            book.counts[apply_event(book, events[at])].value += 1
             if tops_address != 0:
                 write_top(book, 0, tops[at])
             at += 1
@@ -229,7 +230,8 @@ def write_top(book: Book, bid_side: int, top: Top) -> None:
 
 
 @inlined
-def _apply(book: Book, event: Event) -> int:
+def apply_event(book: Book, event: Event) -> int:
+    """Applies one event; there must be room for it."""
     kind = event.event_type
     if kind == _ADD:
         return _add(book, event)

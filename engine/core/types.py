@@ -113,13 +113,27 @@ class SelfTrade(IntEnum):
 
 
 class StormKind(IntEnum):
-    """The five storms, numbered like their keys."""
+    """Storms in the market, then harmless look-alikes. Journals hold the numbers: new ones come last."""
 
     PHANTOM = 1
     CANCEL = 2
     IGNITION = 3
     CRASH = 4
     LATARB = 5
+    STUFFING = 6
+    SPOOFING = 7
+    DRAIN = 8
+    STOPRUN = 9
+    FATFINGER = 10
+    ICEBERG = 11
+    NEWS = 12
+    BLEED = 13
+    CHURN = 14
+    BURST = 15
+    REPRICE = 16
+    BLOCK = 17
+    SLICES = 18
+    REFILL = 19
 
 
 class FaultKind(IntEnum):
@@ -161,7 +175,8 @@ class Account(IntEnum):
     TARGET = 2
     """The bot under test."""
     FIRST_STORM = 2
-    """Attacker of StormKind k trades as FIRST_STORM + k (accounts 3-7)."""
+    """Attackers up to StormKind 13 trade as FIRST_STORM + kind; the accounts of later ones stand at the end
+    of the table (engine/storms/accounts.py)."""
     FIRST_AGENT = 16
     """The scenario's agents, in file order."""
 
@@ -244,7 +259,8 @@ class Command(NamedTuple):
     CANCEL         account order_id
     CANCEL_ALL     account
     REPLACE        account order_id price_ticks qty_lots
-    STORM_START    storm a=severity in millionths b=duration_ns qty_lots=storm seed
+    STORM_START    storm a=severity in millionths b=duration_ns qty_lots=storm seed; side=Course of the
+                   severity, price_ticks=its other end in millionths, flags=Where
     STORM_STOP     storm (0 = all)
     TARGET_SAMPLE  a=equity in millionths; the other fields: engine/core/target_sample.py
     TEXT, BROKER   account flags=bytes; the five 8-byte fields from order_id on hold them

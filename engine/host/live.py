@@ -26,7 +26,7 @@ from engine.host.venue_port import VenuePort
 from engine.inputs import check_command, storm_command
 from engine.journal.records import RunHeader
 from engine.journal.writer import FsyncPolicy
-from engine.rebuild import header_for
+from engine.rebuild import STORM_SCRIPT, header_for
 from engine.recording.recompute import new_storm_entries, take_checkpoint, take_tick
 from engine.recording.recorder import Recorder
 from engine.recording.rows import gate_row
@@ -34,7 +34,7 @@ from engine.recording.score_file import take_score
 from engine.recording.targets import TargetSummary
 from engine.recording.verdict import Verdict
 from engine.session import Session, SessionConfig
-from engine.storms.base import ChaosKind, StormRequest
+from engine.storms.request import ChaosKind, StormRequest
 from engine.target.contract import TargetStatus
 
 __all__ = ["LiveOptions", "SessionHost"]
@@ -60,6 +60,8 @@ class LiveOptions(NamedTuple):
     """Further ones, watched and judged beside it."""
     storms: tuple[StormRequest, ...] = ()
     """Fired when session time reaches their start."""
+    storm_script: str | None = None
+    """Text of the script that they come from; it goes into runs."""
     record: bool = False
     """Record from the start."""
     fsync: FsyncPolicy = "group"
@@ -103,6 +105,8 @@ class SessionHost(PacedHost):
         self._last_words: set[int] = set()
         """Targets that have answered since then."""
         super().__init__(Session(config, source=source), speed=options.speed, frame_hz=options.frame_hz)
+        for storm in self._scheduled:
+            self.session.storms.check(storm)
         self.session_id = f"{engine_source_hash()[:8]}-{config.seed}-{monotonic_ns():x}"
         self.targets = Targets((options.target, *options.more_targets), config.scenario.thresholds)
         self.publication: Publication | None = None
@@ -493,6 +497,7 @@ class SessionHost(PacedHost):
             targets=self.targets.names,
             record_from_ns=self.session.now_ns,
             source_sha256=None if source is None else source.sha256,
+            options={} if self.options.storm_script is None else {STORM_SCRIPT: self.options.storm_script},
         )
 
     def _target_summary(self, number: int) -> TargetSummary:

@@ -25,7 +25,7 @@ from engine.host.target_record import agent_sample
 from engine.market.ledger import MICRO
 from engine.market.orders import ExecutionReport
 from engine.session import Session, SessionConfig
-from engine.storms.base import ChaosKind
+from engine.storms.request import ChaosKind
 
 __all__ = ["BOOK_LEVELS", "PATIENCE_S", "LockstepHost"]
 

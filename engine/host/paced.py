@@ -29,7 +29,7 @@ from engine.frame import (
 from engine.host.targets import Targets
 from engine.market.orders import ExecutionReport
 from engine.session import Session
-from engine.storms.base import ChaosKind, StormRequest, kind_of
+from engine.storms.request import ChaosKind, StormRequest, kind_of
 
 __all__ = ["MAX_SPEED", "MIN_SPEED", "PacedHost"]
 

@@ -69,9 +69,16 @@ def room_for_arrivals(market: Market) -> int:
     reports = len(market.reports) - (market.report_count - market.reports_taken) - 2 * resting + 2
     free = min(room(market.book), min(trades // 2, reports // 6))
     if market.is_watched != 0:
-        events = len(market.events) - (market.event_count - market.events_taken) - resting
-        free = min(free, events // 5)
+        free = min(free, _room_for_events(market, market.events_taken))
+    if market.has_detectors != 0:
+        free = min(free, _room_for_events(market, market.events_detected))
     return free
+
+
+@inlined
+def _room_for_events(market: Market, taken: int) -> int:
+    """How many arrivals leave those events in their ring that somebody has yet to take."""
+    return (len(market.events) - (market.event_count - taken) - market.book.live_orders) // 5
 
 
 @entry

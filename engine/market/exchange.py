@@ -60,7 +60,7 @@ class Exchange(MarketReader):
     Market data    best_bid best_ask twice_mid_ticks last_price_ticks mark_twice_ticks depth book log tape
     Order entry    send send_cancel send_cancel_all send_replace and, at this moment, enter cancel_now
                    enter_cancel_all replace_now print_trade
-    Accounts       ledger gate open_orders order set_fees hear
+    Accounts       ledger gate open_orders order set_fees hear hear_no_more
     Attention      hear(acts=True) set_triggers on_attention
     """
 
@@ -95,6 +95,8 @@ class Exchange(MarketReader):
         self.on_attention: Callable[[], None] = _do_nothing
         """Acts in the instant of a report to an account that acts, or of an execution beyond a trigger; it is
         called again while what it does calls for attention itself."""
+        self.detect: Callable[[], None] = _do_nothing
+        """Lets the detectors see the events since the last call."""
         self._watcher: Callable[[EventArray], None] | None = None
 
     # -- market data that everybody may see ------------------------------------------------------------
@@ -138,6 +140,10 @@ class Exchange(MarketReader):
     def orders_sent(self, account: int) -> int:
         """Orders that an account has sent so far."""
         return self.market.accounts[account].orders_sent
+
+    def count_order(self, account: int) -> None:
+        """Counts an order among those that an account has sent: `enter` leaves that to whose order it is."""
+        self.market.accounts[account].orders_sent += 1
 
     # -- orders ----------------------------------------------------------------------------------------
 
@@ -273,6 +279,12 @@ class Exchange(MarketReader):
         self.market.accounts[account].hears = int(Hearing.AT_ONCE if acts else Hearing.REPORTS)
         self._listeners[account] = listener
 
+    def hear_no_more(self, account: int) -> None:
+        """From now on nobody is told what becomes of the account's orders."""
+        self.deliver_reports()
+        self.market.accounts[account].hears = int(Hearing.NOTHING)
+        self._listeners.pop(account, None)
+
     def set_triggers(self, above_ticks: int, below_ticks: int) -> None:
         """From now on every execution or print at or above the one price, or at or below the other, has
         `on_attention` called as a report to an account that acts does; 0 = no such price."""
@@ -306,10 +318,12 @@ class Exchange(MarketReader):
         self.take_trades()
         self.deliver_reports()
         self.hand_over_events()
+        self.detect()
         self.book.make_room()
         market = self.market
         self._grow_beside_orders(len(market.book.orders))
-        if self._watcher is not None and len(market.events) < 2 * len(market.tickets):
+        misses_none = self._watcher is not None or market.has_detectors
+        if misses_none and len(market.events) < 2 * len(market.tickets):
             market.events = self._grow_ring("events", Event, 2 * len(market.tickets), market.event_count)
         while market.waiting + entries.SPARE_MESSAGES > len(market.heap):
             if market.waiting > QUEUE_LIMIT:

@@ -275,6 +275,10 @@ class Market(Record):
     """Events that have been handed over to who watches them."""
     is_watched: Byte
     """Whether somebody does, who must miss none."""
+    events_detected: Word
+    """Events that the detectors have seen."""
+    has_detectors: Byte
+    """Whether there are any; they must miss none."""
     trade_count: Word
     trades: Table[TradeRow]
     """Ring of executions; as long as `tickets` at least, so one arrival's trades are all there."""

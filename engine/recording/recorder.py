@@ -158,11 +158,14 @@ class Recorder:
             self.ticks += 1
 
     def on_storm(self, entry: StormLogEntry) -> None:
-        """Take a row of the storm deck's log: a start, a stop, or natural expiry."""
+        """Take a row of the storm deck's log: a start, a stop, natural expiry, or recovery."""
         with self._guarded():
             if not self.active:
                 return
             row = storm_row(entry)
+            if entry.is_about_recovery:
+                self._write_event(str(row.pop("type")), entry.time_ns, row)
+                return
             equity = self._records.equity_millionths()
             if entry.started:
                 self._note_fired(row, equity)

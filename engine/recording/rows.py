@@ -14,12 +14,16 @@ from typing import Any
 import msgspec
 
 from engine.core.errors import DataError
+from engine.core.types import StormKind
 from engine.gatekeeper import GateEntry
 from engine.journal.durable import create_exclusively, write_all
 from engine.storms.catalogue import entry_of
 from engine.storms.deck import StormLogEntry
+from engine.storms.request import Course, Where
 
 __all__ = [
+    "STORM_RECOVERED",
+    "STORM_ROWS",
     "JsonLines",
     "TickRow",
     "fields_that_differ",
@@ -29,6 +33,9 @@ __all__ = [
     "storm_row",
 ]
 
+STORM_RECOVERED = "storm_recovered"
+STORM_ROWS = ("storm_start", "storm_stop", STORM_RECOVERED)
+"""Types of the lines that `storm_row` makes."""
 LINE_LIMIT_BYTES = 1024 * 1024
 """A longer line is refused."""
 
@@ -117,16 +124,32 @@ def read_json_lines(path: Path, *, allow_torn: bool) -> Iterator[dict[str, Any]]
 
 
 def storm_row(entry: StormLogEntry) -> dict[str, object]:
-    """The part of a storm_start or storm_stop line that the session alone decides."""
+    """The part of a line about a storm (STORM_ROWS) that the session alone decides."""
+    kind = {"kind": entry_of(entry.kind).label}
+    if entry.is_about_recovery:
+        after_ns = entry.recovery_ns
+        return {
+            "time_ns": entry.time_ns,
+            "type": STORM_RECOVERED,
+            **kind,
+            "recovery_ms": None if after_ns is None else after_ns // 1_000_000,
+            "attacker": _attacker(entry),
+        }
     row: dict[str, object] = {
         "time_ns": entry.time_ns,
         "type": "storm_start" if entry.started else "storm_stop",
-        "kind": entry_of(entry.kind).label,
+        **kind,
     }
     if entry.started:
         row |= {"severity": entry.severity, "duration_ms": entry.duration_ns // 1_000_000, "seed": entry.seed}
-    else:
-        row["cause"] = entry.cause
+        if entry.course:
+            row |= {"course": Course(entry.course).name.lower(), "severity_to": entry.severity_to}
+        if entry.where:
+            row["where"] = Where(entry.where).name.lower()
+        return row
+    row["cause"] = entry.cause
+    if isinstance(entry.kind, StormKind):
+        row["attacker"] = _attacker(entry)
     return row
 
 
@@ -140,6 +163,17 @@ def gate_row(entry: GateEntry, account_name: str) -> dict[str, object]:
     if entry.detail:
         row["detail"] = entry.detail
     return row
+
+
+def _attacker(entry: StormLogEntry) -> dict[str, object]:
+    """What a storm has cost the one who made it."""
+    return {
+        "orders": entry.orders,
+        "lots": entry.lots,
+        "position_lots": entry.position_lots,
+        "fees": entry.fees,
+        "pnl": entry.pnl,
+    }
 
 
 def hex_digest(value: int) -> str:

@@ -31,6 +31,7 @@ STORMS_LISTED_LIMIT = 1_000
 
 def identity_fields(header: RunHeader) -> dict[str, object]:
     """What is known when recording begins."""
+    script = header.options.get("storm_script")
     return {
         "run_id": header.run_id,
         "engine_version": header.engine_version,
@@ -41,6 +42,7 @@ def identity_fields(header: RunHeader) -> dict[str, object]:
         "source_sha256": header.source_sha256,
         "target_mode": header.target,
         "record_from_ns": header.record_from_ns,
+        **({"storm_script": script} if script is not None else {}),
     }
 
 

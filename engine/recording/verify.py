@@ -26,7 +26,7 @@ from engine.journal.records import Checkpoint, RecordType, RunHeader
 from engine.journal.snapshot import list_snapshots, read_snapshot
 from engine.journal.writer import JournalExtent
 from engine.recording.recompute import RecordableSession, new_storm_entries, take_tick
-from engine.recording.rows import fields_that_differ, read_json_lines, storm_row
+from engine.recording.rows import STORM_ROWS, fields_that_differ, read_json_lines, storm_row
 from engine.recording.run_directory import RunDirectory
 from engine.recording.score_file import compare_score, take_score
 from engine.recording.summary import (
@@ -377,7 +377,7 @@ class _Comparison:
 
 
 def _storm_rows(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    return (row for row in rows if row.get("type") in ("storm_start", "storm_stop"))
+    return (row for row in rows if row.get("type") in STORM_ROWS)
 
 
 def _compare_fields(where: str, recorded: Mapping[str, Any], recomputed: Mapping[str, object]) -> None:

@@ -1,114 +1,67 @@
 """What a storm is: an attacker that acts in steps between its start and its end.
 
 A storm is an agent with its own account, so its orders, inventory and cost are in the ledger like
-everybody's. Its sizes scale with the depth it finds, so the same severity means the same on any market.
-Severity 0 sends nothing: the event digest equals that of a run without a storm.
+everybody's. Its sizes scale with the depth it finds, so the same severity means the same on any market, and
+it stops sending when its budget is spent. Severity 0 sends nothing: the event digest equals that of a run
+without a storm.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Any, ClassVar, NamedTuple
 
-from engine.core.clock import NS_PER_MS, NS_PER_S
-from engine.core.durations import parse_duration_ns
-from engine.core.errors import StormError
+from engine.core.clock import NS_PER_MS
 from engine.core.rng import Stream, mix64
-from engine.core.types import Account, FaultKind, Side, StormKind, TimeInForce
+from engine.core.types import Side, StormKind, TimeInForce
 from engine.market.exchange import Exchange
 from engine.market.orders import Order
+from engine.storms.accounts import storm_account
+from engine.storms.request import MILLION, StormRequest, Where, severity_course
 
-__all__ = ["MAX_DURATION_S", "MIN_DURATION_S", "ChaosKind", "Storm", "StormRequest", "kind_of", "parse_storm"]
+__all__ = ["Budget", "LeadPrice", "Standing", "Storm", "standing_of"]
 
-MIN_DURATION_S = 5
-MAX_DURATION_S = 120
-MILLION = 1_000_000
 _STREAM_BASE = 0x5709_0000_0000
 NEAR_SHARE = 1_000
 """A level is near the touch within this part of the best price: ten cents at 100."""
 DEPTH_LEVELS = 10
+_BPS = 10_000
 
 
-ChaosKind = StormKind | FaultKind
-"""What the deck starts: a storm in the market, or a fault of the venue."""
-_FAULT_PREFIX = "fault."
+class Budget(NamedTuple):
+    """The most that one storm may send, however severe and long it is."""
+
+    orders: int = 100_000
+    depths: int = 4_000
+    """Lots, as multiples of the base depth; one lot an order is free, where the base depth is tiny."""
 
 
-def kind_of(number: int) -> ChaosKind:
-    """The storm or fault of this number. Raises StormError."""
-    if number in tuple(StormKind):
-        return StormKind(number)
-    if number in tuple(FaultKind):
-        return FaultKind(number)
-    raise StormError(
-        f"storm {number} is unknown: use 1 to {max(StormKind)}, "
-        f"or a fault, {min(FaultKind)} to {max(FaultKind)}"
+class Standing(NamedTuple):
+    """What an attacker has done and has by some time; money in units of the ledger."""
+
+    orders: int = 0
+    """Sent."""
+    lots: int = 0
+    """Traded."""
+    position_lots: int = 0
+    fees: int = 0
+    equity: int = 0
+    """Cash and inventory at mid, after fees."""
+
+    def since(self, before: Standing) -> Standing:
+        """What has changed since an earlier one."""
+        return Standing(*(now - then for now, then in zip(self, before, strict=True)))
+
+
+def standing_of(exchange: Exchange, account: int) -> Standing:
+    """An account as it stands."""
+    entry = exchange.ledger.entry(account)
+    return Standing(
+        orders=exchange.orders_sent(account),
+        lots=entry.bought_lots + entry.sold_lots,
+        position_lots=entry.position_lots,
+        fees=entry.fees,
+        equity=exchange.ledger.equity(account, exchange.mark_twice_ticks),
     )
-
-
-def _named(name: str) -> ChaosKind | None:
-    """`crash`, `fault.latency`; None for any other name."""
-    kinds: type[StormKind] | type[FaultKind] = FaultKind if name.startswith(_FAULT_PREFIX) else StormKind
-    return kinds.__members__.get(name.removeprefix(_FAULT_PREFIX).upper())
-
-
-class StormRequest(NamedTuple):
-    """A storm or fault as asked for; `checked()` refuses what is out of range."""
-
-    kind: ChaosKind
-    severity: float
-    duration_s: float
-    seed: int = 0
-    start_ns: int = 0
-    """Session time of its start, for scheduled storms."""
-
-    def checked(self) -> StormRequest:
-        """Itself, when legal. Raises StormError."""
-        if not 0.0 <= self.severity <= 1.0:  # refuses NaN too
-            raise StormError(f"storm severity {self.severity} is out of range: use 0 (no-op) to 1")
-        if not MIN_DURATION_S <= self.duration_s <= MAX_DURATION_S:
-            raise StormError(
-                f"storm duration {self.duration_s:g}s is out of range: "
-                f"use {MIN_DURATION_S}s to {MAX_DURATION_S}s"
-            )
-        if not 0 <= self.seed < 1 << 63:
-            raise StormError(f"storm seed {self.seed} is out of range: use 0 to 2^63-1")
-        if self.start_ns < 0:
-            raise StormError("a storm cannot start before the session")
-        return self
-
-    @property
-    def severity_micro(self) -> int:
-        """Severity in millionths, as journaled."""
-        return round(self.severity * MILLION)
-
-    @property
-    def duration_ns(self) -> int:
-        """Duration in ns."""
-        return round(self.duration_s * NS_PER_S)
-
-
-def parse_storm(text: str) -> StormRequest:
-    """`KIND@START:SEVERITYxDURATION`: `crash@20s:0.8x15s`, `fault.ghost@5s:0.3x1m`. Raises StormError."""
-    match = re.fullmatch(r"((?:fault\.)?[a-z]+)@([^:]+):([^x]+)x(.+)", text)
-    if match is None:
-        raise StormError(f"{text!r} is not a storm: write KIND@START:SEVERITYxDURATION, as crash@20s:0.8x15s")
-    name, start, severity, duration = match.groups()
-    kind = _named(name)
-    if kind is None:
-        storms = ", ".join(known.name.lower() for known in StormKind)
-        faults = ", ".join(_FAULT_PREFIX + known.name.lower() for known in FaultKind)
-        raise StormError(f"unknown storm {name!r} in {text!r}: use one of {storms}, or a fault: {faults}")
-    try:
-        request = StormRequest(
-            kind=kind,
-            severity=float(severity),
-            duration_s=parse_duration_ns(duration) / NS_PER_S,
-            start_ns=parse_duration_ns(start),
-        )
-    except ValueError as error:
-        raise StormError(f"storm {text!r}: {error}") from error
-    return request.checked()
 
 
 class Storm:
@@ -118,6 +71,7 @@ class Storm:
     step_ms: ClassVar[int] = 100
     """Time between steps, +-10 %."""
     latency_ns: ClassVar[int] = 200_000
+    budget: ClassVar[Budget] = Budget()
 
     def __init__(
         self, *, exchange: Exchange, seed: int, request: StormRequest, lead_ticks: LeadPrice, number: int = 0
@@ -126,8 +80,10 @@ class Storm:
         """Which storm of the session it is."""
         self.exchange = exchange
         self.request = request
-        self.severity = request.severity_micro / MILLION
-        self.account = Account.FIRST_STORM + request.kind
+        self._course = severity_course(request, seed)
+        self.severity = self._course(0) / MILLION
+        """Now: it may change from step to step."""
+        self.account = storm_account(self.kind, exchange)
         self.rng = Stream(seed, mix64(mix64(_STREAM_BASE + request.kind) ^ request.seed))
         self.lead = lead_ticks
         self.started_ns = exchange.kernel.now_ns
@@ -135,18 +91,26 @@ class Storm:
         self.active = True
         self.base_depth_lots = self._mean_side_depth()
         """Mean depth of a side near the touch when the storm began: the yardstick of all sizes."""
+        self.spent_orders = self.spent_lots = 0
+        """Of its budget."""
+        self.held_back = 0
+        """Orders that it did not send because the budget was spent."""
+        self.before = standing_of(exchange, self.account)
+        """Its account as it began: earlier storms of the kind had the same one."""
 
     def run(self) -> None:
         """Start stepping; severity 0 never does."""
-        if self.request.severity_micro:
+        if not self.request.is_idle:
+            self.enter()
             self.begin()
             self._schedule()
 
     def stop(self) -> None:
         """End now: no further step, resting orders cancelled."""
         self.active = False
-        if self.request.severity_micro:
-            self.exchange.send_cancel_all(account=self.account, latency_ns=self.latency_ns)
+        if not self.request.is_idle:
+            self.leave()
+            self.withdraw()
 
     @property
     def owner_key(self) -> str:
@@ -162,15 +126,27 @@ class Storm:
             "ends_ns": self.ends_ns,
             "base_depth_lots": self.base_depth_lots,
             "draws": self.rng.count,
+            "severity": self.severity,
+            "spent": [self.spent_orders, self.spent_lots, self.held_back],
+            "before": list(self.before),
             "memory": self.memory(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Goes on from a state."""
+        self.severity = state["severity"]
+        self.spent_orders, self.spent_lots, self.held_back = state["spent"]
         self.started_ns, self.ends_ns = state["started_ns"], state["ends_ns"]
         self.base_depth_lots = state["base_depth_lots"]
         self.rng.count = state["draws"]
+        self.before = Standing(*state["before"])
         self.remember(state["memory"])
+        if not self.request.is_idle:
+            self.enter()
+
+    def standing(self) -> Standing:
+        """What this storm has done so far, and what is left of it in its account."""
+        return standing_of(self.exchange, self.account).since(self.before)
 
     def memory(self) -> Any:
         """What the subclass keeps between steps, as JSON can hold it."""
@@ -179,12 +155,21 @@ class Storm:
     def remember(self, memory: Any) -> None:
         """Takes over what `memory` gave."""
 
+    def enter(self) -> None:
+        """Take its place in the market, at its start and again in a session that goes on from an image."""
+
+    def leave(self) -> None:
+        """Take back what `enter` did."""
+
     def begin(self) -> None:
         """First look, before the first step."""
 
     def step(self, now_ns: int) -> None:
         """Act once."""
         raise NotImplementedError
+
+    def attend(self) -> None:
+        """Act in the very instant of an execution; only for storms that hear of theirs (`Exchange.hear`)."""
 
     @property
     def progress(self) -> float:
@@ -198,7 +183,11 @@ class Storm:
 
     def _wake(self, now_ns: int, _payload: None) -> None:
         if self.active:
-            self.step(now_ns)
+            self.severity = self._course(now_ns - self.started_ns) / MILLION
+            if self.severity:
+                self.step(now_ns)
+            else:
+                self.withdraw()
             self._schedule()
 
     def _mean_side_depth(self) -> int:
@@ -231,27 +220,79 @@ class Storm:
         """Prices of the best `count` levels of a side, best first."""
         return [level.price_ticks for level in self.exchange.book.levels(side, count)]
 
-    def take(self, side: int, qty_lots: int, *, limit_ticks: int = 0) -> None:
+    def ticks_of(self, bps: float) -> int:
+        """So many bps of the present price, in ticks, at least 1."""
+        return max(1, int(self.exchange.mark_twice_ticks * bps) // (2 * _BPS))
+
+    def book_side(self) -> int:
+        """The side of the book at which it acts: as asked for, else by its seed. One draw either way."""
+        drawn = self.rng.below(2)
+        return drawn if self.request.where == Where.ANYWHERE else int(self.request.where) - 1
+
+    def best(self, side: int) -> int | None:
+        """Best price of a side."""
+        return self.exchange.best_bid if side == Side.BID else self.exchange.best_ask
+
+    def behind(self, side: int, price_ticks: int, ticks: int) -> int:
+        """The price so many ticks behind another on this side of the book."""
+        return price_ticks - ticks if side == Side.BID else price_ticks + ticks
+
+    def take(self, side: int, qty_lots: int, *, limit_ticks: int = 0, account: int | None = None) -> None:
         """Trade at once, up to a limit price (0: any)."""
-        self._send(side, limit_ticks, qty_lots, TimeInForce.IOC)
+        self._send(side, limit_ticks, qty_lots, TimeInForce.IOC, account=account)
 
-    def show(self, side: int, price_ticks: int, qty_lots: int) -> None:
-        """Rest an order, or not at all: it may not trade on arrival."""
-        if price_ticks > 0:
-            self._send(side, price_ticks, qty_lots, TimeInForce.POST_ONLY)
+    def show(self, side: int, price_ticks: int, qty_lots: int, *, after_ns: int = 0) -> int:
+        """Rest an order, or not at all: it may not trade on arrival. Returns its id; 0 when none was sent."""
+        if price_ticks <= 0:
+            return 0
+        return self._send(side, price_ticks, qty_lots, TimeInForce.POST_ONLY, after_ns=after_ns)
 
-    def cancel(self, order_id: int) -> None:
+    def cancel(self, order_id: int, *, after_ns: int = 0) -> None:
         """Cancel one of its orders."""
-        self.exchange.send_cancel(account=self.account, order_id=order_id, latency_ns=self.latency_ns)
+        self.exchange.send_cancel(
+            account=self.account, order_id=order_id, latency_ns=self.latency_ns + after_ns
+        )
 
-    def _send(self, side: int, price_ticks: int, qty_lots: int, time_in_force: TimeInForce) -> None:
-        self.exchange.send(
-            account=self.account,
+    def withdraw(self) -> None:
+        """Cancel all its orders."""
+        self.exchange.send_cancel_all(account=self.account, latency_ns=self.latency_ns)
+
+    def unwind(self, now_ns: int, until_ns: int) -> None:
+        """Trade the next part of its inventory away, in equal parts until then."""
+        position = self.position_lots
+        if position:
+            left_steps = max(1, (until_ns - now_ns) // (self.step_ms * NS_PER_MS) - 2)
+            self.take(Side.ASK if position > 0 else Side.BID, -(-abs(position) // left_steps))
+
+    def can_spend(self, qty_lots: int) -> bool:
+        """Whether the budget has room for one more order of this size; notes it as spent, or held back."""
+        most_lots = self.budget.depths * self.base_depth_lots + self.budget.orders
+        if self.spent_orders >= self.budget.orders or self.spent_lots + qty_lots > most_lots:
+            self.held_back += 1
+            return False
+        self.spent_orders += 1
+        self.spent_lots += qty_lots
+        return True
+
+    def _send(
+        self,
+        side: int,
+        price_ticks: int,
+        qty_lots: int,
+        time_in_force: TimeInForce,
+        *,
+        after_ns: int = 0,
+        account: int | None = None,
+    ) -> int:
+        if not self.can_spend(qty_lots):
+            return 0
+        return self.exchange.send(
+            account=self.account if account is None else account,
             side=side,
             price_ticks=price_ticks,
             qty_lots=qty_lots,
             time_in_force=time_in_force,
-            latency_ns=self.latency_ns,
+            latency_ns=self.latency_ns + after_ns,
         )
 
 
@@ -265,3 +306,12 @@ class LeadPrice:
     def ticks(self, now_ns: int) -> float | None:
         """The lead price at now_ns."""
         return None
+
+    @property
+    def can_jump(self) -> bool:
+        """Whether news can move it: what a recorded exchange did cannot be changed."""
+        return False
+
+    def jump(self, now_ns: int, ticks: int) -> None:
+        """News: from now on the instrument is worth so much more (or less)."""
+        raise NotImplementedError

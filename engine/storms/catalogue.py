@@ -1,4 +1,4 @@
-"""The catalogue: every storm and every fault of the venue, what it does, and its page of the deck.
+"""The catalogue: every storm, decoy and fault of the venue, what it does, and its page of the deck.
 
 Who adds one adds a row here: deck, command line, help and run files read this table.
 """
@@ -9,14 +9,29 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from engine.core.types import FaultKind, StormKind
-from engine.storms.base import ChaosKind, Storm
+from engine.storms.base import Storm
+from engine.storms.bleed import Bleed
+from engine.storms.block import Block
+from engine.storms.burst import Burst
 from engine.storms.cancel_storm import CancelStorm
+from engine.storms.churn import Churn
 from engine.storms.crash import Crash
+from engine.storms.drain import Drain
+from engine.storms.fatfinger import FatFinger
 from engine.storms.faults import messages, requests, service
 from engine.storms.faults.base import VenueFault
+from engine.storms.iceberg import Iceberg
 from engine.storms.ignition import Ignition
 from engine.storms.latarb import LatencyArbitrage
+from engine.storms.news import News
 from engine.storms.phantom import Phantom
+from engine.storms.refill import Refill
+from engine.storms.reprice import Reprice
+from engine.storms.request import ChaosKind, is_decoy, name_of
+from engine.storms.slices import Slices
+from engine.storms.spoofing import Spoofing
+from engine.storms.stoprun import StopRun
+from engine.storms.stuffing import Stuffing
 
 __all__ = [
     "CATALOGUE",
@@ -39,6 +54,8 @@ class Group(StrEnum):
 
     MARKET = "market"
     """Attackers with orders of their own in the book."""
+    DECOYS = "decoys"
+    """What looks like an attack and is none."""
     MESSAGES = "messages"
     """The venue tells late, not at all, twice, or out of order."""
     SERVICE = "service"
@@ -83,22 +100,37 @@ class DeckPage(NamedTuple):
     """Digit 1 arms the first."""
 
 
+_STORM_ROWS: tuple[tuple[type[Storm], str, str, str], ...] = (
+    (Phantom, "PHANTOM", "PhantomLiquidity", "shows depth that vanishes when approached"),
+    (CancelStorm, "CANCEL", "CancellationStorm", "orders and cancels by the hundred at the touch"),
+    (Ignition, "IGNITION", "MomentumIgnition", "pushes the price, then unloads on who followed"),
+    (Crash, "CRASH", "FlashCrash", "sells through the book and holds it down"),
+    (LatencyArbitrage, "LAT-ARB", "LatencyArbProxy", "takes quotes that have not heard the news"),
+    (Stuffing, "STUFFING", "QuoteStuffing", "thousands of orders a second that live a millisecond"),
+    (Spoofing, "SPOOFING", "SpoofingLayering", "layers on one side, so that the other side trades"),
+    (Drain, "DRAIN", "LiquidityDrain", "sweeps to and fro until the makers pull their quotes"),
+    (StopRun, "STOP-RUN", "StopRunCascade", "pushes through levels, stops fire and carry it on"),
+    (FatFinger, "FAT-FINGR", "FatFinger", "one enormous order at market, by mistake"),
+    (Iceberg, "ICEBERG", "IcebergWall", "a wall of hidden size, refilled in the same instant"),
+    (News, "NEWS", "NewsJump", "the value jumps, all quotes are wrong at once"),
+    (Bleed, "BLEED", "SlowBleed", "small persistent selling below what is noticed"),
+    (Churn, "CHURN", "DecoyMakerChurn", "an honest maker who replaces its quotes all the time"),
+    (Burst, "BURST", "DecoyNoiseBurst", "many small trades at once, without direction"),
+    (Reprice, "REPRICE", "DecoyRealRepricing", "news, and the price runs to where it belongs"),
+    (Block, "BLOCK", "DecoyGenuineBlock", "one large order that is meant, and trades"),
+    (Slices, "SLICES", "DecoyTwapChildren", "equal slices of a large order at equal times"),
+    (Refill, "REFILL", "DecoySyntheticIceberg", "a tip that its owner refills some ms later"),
+)
 CATALOGUE: dict[StormKind, StormEntry] = {
-    StormKind.PHANTOM: StormEntry(
-        Phantom, "phantom", "PHANTOM", "PhantomLiquidity", "shows depth that vanishes when approached"
-    ),
-    StormKind.CANCEL: StormEntry(
-        CancelStorm, "cancel", "CANCEL", "CancellationStorm", "orders and cancels by the hundred at the touch"
-    ),
-    StormKind.IGNITION: StormEntry(
-        Ignition, "ignition", "IGNITION", "MomentumIgnition", "pushes the price, then unloads on who followed"
-    ),
-    StormKind.CRASH: StormEntry(
-        Crash, "crash", "CRASH", "FlashCrash", "sells through the book and holds it down"
-    ),
-    StormKind.LATARB: StormEntry(
-        LatencyArbitrage, "latarb", "LAT-ARB", "LatencyArbProxy", "takes quotes that have not heard the news"
-    ),
+    storm.kind: StormEntry(
+        storm,
+        name_of(storm.kind),
+        short,
+        label,
+        effect,
+        Group.DECOYS if is_decoy(storm.kind) else Group.MARKET,
+    )
+    for storm, short, label, effect in _STORM_ROWS
 }
 
 _FAULT_ROWS: tuple[tuple[type[VenueFault], str, str, str, Group], ...] = (
@@ -128,7 +160,7 @@ _PUBLIC = {
 }
 FAULTS: dict[FaultKind, FaultEntry] = {
     fault.kind: FaultEntry(
-        fault, f"fault.{fault.kind.name.lower()}", short, label, effect, group, _PUBLIC.get(fault.kind, "")
+        fault, name_of(fault.kind), short, label, effect, group, _PUBLIC.get(fault.kind, "")
     )
     for fault, short, label, effect, group in _FAULT_ROWS
 }

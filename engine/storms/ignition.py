@@ -27,7 +27,9 @@ class Ignition(Storm):
     kind = StormKind.IGNITION
 
     def begin(self) -> None:
-        self.direction = self.rng.below(2)
+        self.direction = self.book_side()
+        if self.request.where:  # whose orders it takes
+            self.direction = 1 - self.direction
 
     def memory(self) -> Any:
         return self.direction
@@ -39,8 +41,4 @@ class Ignition(Storm):
         if self.progress < PUSH_SHARE:
             self.take(self.direction, self.scaled(PUSH_MULTIPLE))
             return
-        left_steps = max(1, (self.ends_ns - now_ns) // (self.step_ms * 1_000_000) - 2)
-        position = self.position_lots
-        if position:
-            qty = -(-abs(position) // left_steps)
-            self.take(1 if position > 0 else 0, qty)
+        self.unwind(now_ns, self.ends_ns)

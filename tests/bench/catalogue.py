@@ -16,6 +16,7 @@ NAMES = (
     "digest",
     "simulation",
     "analytics",
+    "detectors",
     "itch",
     "memory",
     "startup",

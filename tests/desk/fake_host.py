@@ -37,13 +37,12 @@ from engine.frame import (
     VerdictView,
 )
 from engine.score.card import BotCard, FaultReaction, SelfReport
-from engine.storms.base import ChaosKind
 from engine.storms.catalogue import entry_of
+from engine.storms.request import ChaosKind
 
 ACME = Instrument("ACME", Decimal("0.01"), Decimal("1"), "USD", 100)
 BTC = Instrument("BTCUSDT", Decimal("0.01"), Decimal("0.00001"), "USDT", 10_000)
 OPEN = VenueView(is_open=True)
-STORM_NAMES = ("phantom", "cancel", "ignition", "crash", "latarb")
 
 
 DAY = (9 * 3600 + 30 * 60) * NS_PER_S
@@ -393,17 +392,28 @@ class FakeHost:
             )
             for i in range(30)
         ]
-        for kind, name in zip(StormKind, STORM_NAMES, strict=True):
+        for kind in StormKind:
+            name = entry_of(kind).name
             active = kind in self.storms
             lots = -2_400 * lot if active else 0
             agents.append(
-                AgentView(2 + kind, f"storm:{name}", "storm", lots, -88.4 if active else 0.0, 0, 0, None)
+                AgentView(
+                    2 + kind if kind < 14 else 80 + kind,
+                    f"storm:{name}",
+                    "storm",
+                    lots,
+                    -88.4 if active else 0.0,
+                    0,
+                    0,
+                    None,
+                )
             )
         return tuple(agents)
 
     def _storms(self, lot: int) -> tuple[StormView, ...]:
         views = []
-        for kind, name in zip(StormKind, STORM_NAMES, strict=True):
+        for kind in StormKind:
+            name = entry_of(kind).name
             if kind in self.storms:
                 severity, started, ends = self.storms[kind]
                 views.append(StormView(kind, name, True, severity, started, ends, 512, -2_400 * lot, -88.4))

@@ -64,7 +64,22 @@ def test_version_is_printed(stormdesk: Stormdesk) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["run", "replay", "verify", "runs", "storms", "bot", "digest", "inspect", "convert", "doctor", ""],
+    [
+        "run",
+        "replay",
+        "verify",
+        "runs",
+        "storm list",
+        "storm show",
+        "storm new",
+        "storm check",
+        "bot",
+        "digest",
+        "inspect",
+        "convert",
+        "doctor",
+        "",
+    ],
 )
 def test_every_command_has_help(command: str, stormdesk: Stormdesk) -> None:
     outcome = stormdesk(*command.split(), "--help")
@@ -227,10 +242,47 @@ def test_a_run_that_cannot_be_recorded_is_told_with_the_result(stormdesk: Stormd
 
 
 def test_the_catalogue_of_storms_and_faults_is_printed(stormdesk: Stormdesk) -> None:
-    rows = json.loads(stormdesk("storms", "--format", "json").out)
-    assert {"crash", "fault.ghost", "fault.down"} <= {row["name"] for row in rows}
-    text = stormdesk("storms").out
+    rows = json.loads(stormdesk("storm", "list", "--format", "json").out)
+    assert {"crash", "stoprun", "decoy.churn", "fault.ghost"} <= {row["name"] for row in rows}
+    text = stormdesk("storm", "list").out
     assert "3  fault.ghost        execution reports are never told" in text
+
+
+def test_a_storm_is_shown_with_its_harm_and_budget(stormdesk: Stormdesk) -> None:
+    text = stormdesk("storm", "show", "spoofing").out
+    assert "Harm:" in text
+    assert "Budget: 20,000 orders" in text
+    assert (
+        json.loads(stormdesk("storm", "show", "fault.ghost", "--format", "json").out)["group"] == "messages"
+    )
+    wrong = stormdesk("storm", "show", "rain")
+    assert (wrong.code, "decoy.churn" in wrong.err) == (2, True)
+
+
+def test_a_script_is_written_checked_run_and_verified(stormdesk: Stormdesk) -> None:
+    assert stormdesk("storm", "new", "mine.toml").code == 0
+    assert "is there already" in stormdesk("storm", "new", "mine.toml").err
+    checked = json.loads(stormdesk("storm", "check", "mine.toml", "--format", "json").out)
+    assert [row["kind"] for row in checked["storms"]] == ["fault.stale", "crash", "spoofing"]
+    assert "0.2..0.8" in stormdesk("storm", "check", "mine.toml").out
+    result = run(stormdesk, "--for", "22s", "--storm-script", "mine.toml")
+    folder = Path("runs") / str(result["run"])
+    Path("mine.toml").unlink()
+    assert "crash while the feed is stale" in (folder / "run.yaml").read_text()
+    rows = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    started = [row for row in rows if row["type"] == "storm_start"]
+    assert [(row["kind"], row.get("course")) for row in started] == [
+        ("StaleFeed", None),
+        ("FlashCrash", "ramp"),
+    ]
+    assert stormdesk("verify", str(result["run"])).code == 0
+
+
+def test_a_script_with_a_mistake_is_refused_with_its_place(stormdesk: Stormdesk) -> None:
+    Path("bad.toml").write_text('[[storm]]\nkind = "crash"\nstart = "1s"\nseverity = 2\nduration = "5s"\n')
+    refused = stormdesk("run", "--headless", "--for", "2s", "--storm-script", "bad.toml")
+    assert refused.code == 2
+    assert "bad.toml: storm 1 (crash): storm severity 2" in refused.err
 
 
 def test_a_fault_runs_headless_is_recorded_and_verifies(stormdesk: Stormdesk) -> None:

@@ -47,7 +47,7 @@ def test_a_running_storm_while_another_is_armed(size: tuple[int, int], golden: G
 def test_a_fault_that_runs_on_its_page_beside_a_storm(size: tuple[int, int], golden: Golden) -> None:
     host = stormy()
     host.start_storm(FaultKind.GHOST, 0.5, 20)
-    golden(f"fault-{size[0]}x{size[1]}.txt", draw(host, size, "p", "5").text)
+    golden(f"fault-{size[0]}x{size[1]}.txt", draw(host, size, *"ppp", "5").text)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")

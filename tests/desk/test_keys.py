@@ -18,7 +18,7 @@ from engine.core.clock import NS_PER_S
 from engine.core.errors import UsageError
 from engine.core.types import FaultKind, StormKind
 from engine.frame import VenueView
-from engine.storms.base import ChaosKind
+from engine.storms.request import ChaosKind
 from tests.desk.fake_host import FakeHost, bot_card
 
 Check = Callable[[DeskApp, FakeHost], Any]
@@ -61,11 +61,11 @@ EFFECTS: dict[str, tuple[str, tuple[str, ...], Check]] = {
     "arm_2": ("live", (), armed(StormKind.CANCEL)),
     "arm_3": ("live", (), armed(StormKind.IGNITION)),
     "arm_4": ("live", (), armed(StormKind.CRASH)),
-    "arm_5": ("live", ("p", "p", "p"), armed(StormKind.LATARB)),
-    "arm_6": ("live", ("p",), armed(FaultKind.STALE)),
-    "arm_7": ("live", ("p", "p"), armed(FaultKind.DOWN)),
-    "arm_8": ("live", (), lambda app, host: "ends with number 5" in app.view.notice.text),
-    "deck_page": ("replay", (), lambda app, host: app.view.deck.page.title == "messages"),
+    "arm_5": ("live", ("p",) * 5, armed(StormKind.LATARB)),
+    "arm_6": ("live", ("p",) * 3, armed(FaultKind.STALE)),
+    "arm_7": ("live", ("p",) * 4, armed(FaultKind.DOWN)),
+    "arm_8": ("live", (), lambda app, host: "ends with number 6" in app.view.notice.text),
+    "deck_page": ("replay", (), lambda app, host: app.view.deck.page.title == "market 2"),
     "fire": ("live", ("4", "up", "right"), called("start_storm", StormKind.CRASH, 0.65, 25)),
     "disarm": ("live", ("4",), lambda app, host: app.view.deck.armed is None and not host.calls),
     "stop_storms": ("live", (), called("stop_storms", None)),
@@ -142,7 +142,7 @@ async def test_a_fault_is_fired_like_a_storm_and_shown_with_what_it_did() -> Non
     host = FakeHost()
     app = DeskApp(host, options=DeskOptions(timer=False, coach=False))
     async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("p", "3", "up", "enter")
+        await pilot.press(*"ppp", "3", "up", "enter")
         app.bridge.draw()
         await pilot.pause()
         text = screen_text(app)
@@ -155,7 +155,7 @@ async def test_public_updates_that_a_fault_has_dropped_stand_with_it() -> None:
     host = FakeHost(venue=VenueView(is_open=True, public_deeds=(("dropped", 31), ("repeated", 0))))
     app = DeskApp(host, options=DeskOptions(timer=False, coach=False))
     async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("p", "7", "enter")
+        await pilot.press(*"ppp", "7", "enter")
         app.bridge.draw()
         await pilot.pause()
         text = screen_text(app)
@@ -167,7 +167,7 @@ async def test_a_fault_is_armed_on_and_typed_from_any_page() -> None:
     host = FakeHost()
     app = DeskApp(host, options=DeskOptions(timer=False, coach=False))
     async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("p", "3", "p", "enter")
+        await pilot.press(*"ppp", "3", "p", "enter")
         await pilot.press(":", *"storm fault.down 0.9 30s", "enter")
         await pilot.press(":", *"stop fault.ghost", "enter")
     assert ("start_storm", FaultKind.GHOST, 0.6, 20) in host.calls

@@ -25,7 +25,7 @@ from engine.score.card import FaultReaction
 from engine.score.picture import RACE_NS, STUCK_NS
 from engine.score.tally import QUOTE_TICKS, Tally, is_near
 from engine.storms import StormRequest
-from engine.storms.base import ChaosKind
+from engine.storms.request import ChaosKind
 from tests.broker.bots import MS, Market, limit, market
 from tests.score.test_split import card_of
 

@@ -14,7 +14,7 @@ from engine.broker.terms import BrokerRequest, CancelReplace, OpenAccount, Place
 from engine.core.rng import Stream, mix64
 from engine.core.types import FaultKind
 from engine.market.kernel import Kernel
-from engine.storms.base import MILLION, StormRequest
+from engine.storms.request import MILLION, StormRequest
 
 __all__ = ["BurstFault", "VenueFault", "is_touched", "places_order"]
 

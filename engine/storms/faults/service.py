@@ -6,8 +6,8 @@ from engine.broker.boundary import Fate
 from engine.broker.terms import BrokerRequest, Message, Refusal
 from engine.core.clock import NS_PER_S
 from engine.core.types import FaultKind
-from engine.storms.base import MILLION
 from engine.storms.faults.base import BurstFault, VenueFault, is_touched
+from engine.storms.request import MILLION
 
 __all__ = ["Disconnect", "Down", "Halt", "Limit", "Skew", "Stale"]
 

@@ -1,0 +1,80 @@
+"""MOMENTUM IGNITION: somebody starts a run, so that others follow.
+
+A one-sided CUSUM (Page 1954) on the heat of the market (flow.py), at most GAIN a bar: a likelihood ratio of
+bars within pushes against bars of calm. The alarm goes up when it passes THRESHOLD while
+
+    the mid goes at least LEAST_MOVE of its deviations one way, which is the alarm's side;
+    one side trades more, by LEAST_DOMINANCE, but by less than MOST_DOMINANCE: a push goes against what
+    others believe and meets them, while after news all agree;
+    at least LEAST_SWEPT of what trades sweeps levels away: who only picks off quotes does not.
+
+That is early in the run, before its peak. It comes down when the market has cooled, COOL_DOWN_BARS later at
+the earliest.
+"""
+
+from __future__ import annotations
+
+from engine.arena.functions import routine
+from engine.arena.layout import Byte, Real, Record, Word
+from engine.core.types import Side
+from engine.detectors.flow import FLOW_WARM_UP_BARS, Flow
+from engine.detectors.records import BAR_NS, AlarmKind, Sight
+from engine.detectors.sight import bar_ago, raise_alarm
+
+__all__ = ["IgnitionState", "ignition_bar"]
+
+GAIN = 2.0
+LOSS = 3.0
+THRESHOLD = 15.0
+LEAST_MOVE = 0.5
+LEAST_DOMINANCE, MOST_DOMINANCE = 0.1, 0.8
+LEAST_SWEPT = 0.47
+COOL_DOWN_BARS = 100
+_KIND = int(AlarmKind.MOMENTUM_IGNITION)
+_BID, _ASK = int(Side.BID), int(Side.ASK)
+
+
+class IgnitionState(Record):
+    """Where the CUSUM stands."""
+
+    cusum: Real
+    since_ns: Word
+    first_event: Word
+    up_bars: Word
+    """Since the alarm."""
+    is_up: Byte
+    """Also while it is news."""
+
+
+@routine
+def ignition_bar(sight: Sight, flow: Flow, state: IgnitionState) -> None:
+    """A bar has ended."""
+    if flow.bars <= FLOW_WARM_UP_BARS:
+        return
+    if state.cusum == 0.0:
+        state.since_ns = sight.bar_ends_ns - BAR_NS
+        state.first_event = bar_ago(sight, 1).events + 1
+    gain = max(-LOSS, min(GAIN, flow.heat))
+    state.cusum = max(0.0, min(2.0 * THRESHOLD, state.cusum + gain))
+    if state.is_up != 0:
+        state.up_bars += 1
+        if state.cusum == 0.0 and state.up_bars >= COOL_DOWN_BARS:
+            state.is_up = 0
+        return
+    if state.cusum <= THRESHOLD:
+        return
+    if flow.dominance > MOST_DOMINANCE:
+        # News: nothing is raised until it has cooled.
+        state.is_up = 1
+        state.up_bars = 0
+    elif (
+        abs(flow.move) >= LEAST_MOVE and flow.dominance >= LEAST_DOMINANCE and flow.swept_share >= LEAST_SWEPT
+    ):
+        state.is_up = 1
+        state.up_bars = 0
+        side = _BID if flow.move > 0.0 else _ASK
+        price = bar_ago(sight, 0).ask_ticks if side == _BID else bar_ago(sight, 0).bid_ticks
+        raise_alarm(
+            sight, _KIND, sight.bar_ends_ns, state.since_ns, state.first_event, side, price, 0,
+            min(1.0, flow.lots / max(1.0, 8.0 * flow.usual_lots)), state.cusum,
+        )  # fmt: skip

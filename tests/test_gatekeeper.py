@@ -151,7 +151,7 @@ def test_a_switch_for_nobody_is_refused_and_the_session_goes_on(account):
 def test_limits_of_agents_leave_room_for_those_of_bots():
     scenario = load_scenario("minimal")
     group = scenario.groups[0]._replace(members=185, limits=AccountLimits(max_position_lots=1))
-    with pytest.raises(ScenarioError, match="185 agents have limits; 184 at the most"):
+    with pytest.raises(ScenarioError, match="185 agents have limits; 169 at the most"):
         Session(SessionConfig(scenario._replace(groups=(group,)), seed=1))
 
 

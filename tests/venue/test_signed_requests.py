@@ -173,7 +173,8 @@ def test_many_clients_at_once_each_get_their_own_answers(live: LiveVenue) -> Non
         async with httpx.AsyncClient(base_url=live.http.base_url, trust_env=False) as http:
             names = []
             for turn in range(3):
-                text = f"symbol={SYMBOL}&origClientOrderId=n{number}.{turn}&timestamp={_now_ms()}"
+                asked = f"symbol={SYMBOL}&origClientOrderId=n{number}.{turn}&recvWindow=60000"
+                text = f"{asked}&timestamp={_now_ms()}"
                 signature = quote(signer.sign(text), safe="")
                 answer = await http.get(f"/api/v3/order?{text}&signature={signature}", headers=signer.headers)
                 names.append(answer.json()["msg"])

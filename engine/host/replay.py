@@ -75,7 +75,7 @@ class ReplayHost(PacedHost):
         if not journal.complete:
             said.append(f"the recording was cut off: this replay ends at {self._last_ns / NS_PER_S:.3f} s")
         for text in said:
-            self.session.alerts.note(time_ns=self.session.now_ns, severity="warning", text=text)
+            self.session.alerts.note(time_ns=self.session.now_ns, severity="warning", text=text, kind="host")
         if said:
             self._notice = "; ".join(said)
 
@@ -135,6 +135,7 @@ class ReplayHost(PacedHost):
 
     def _take_over(self, session: Session, input_count: int) -> None:
         """Goes on with another session of the run, which has taken so many inputs."""
+        session.alerts.adopt_acknowledgements(self.session.alerts)
         self.session = session
         self._next = input_count
         self._snapshots.moved_to(session)
@@ -154,7 +155,9 @@ class ReplayHost(PacedHost):
                 f"the recomputed market differs from the record at {self.session.now_ns / NS_PER_S:.3f} s: "
                 "stormdesk verify tells more"
             )
-            self.session.alerts.note(time_ns=self.session.now_ns, severity="critical", text=self._notice)
+            self.session.alerts.note(
+                time_ns=self.session.now_ns, severity="critical", text=self._notice, kind="host"
+            )
 
     def _toggle_recording(self) -> None:
         raise UsageError("this is a recording already")

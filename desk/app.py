@@ -47,9 +47,10 @@ STOP_TIMEOUT_S = 10.0
 
 
 def _open_run(path: Path) -> Any:
+    """A run that may still be recorded."""
     from engine.host.replay import ReplayHost
 
-    return ReplayHost(path)
+    return ReplayHost(path, is_growing=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,10 +129,6 @@ BINDINGS: tuple[Binding, ...] = (
         "symbol", "/", "symbol", "market", "Another symbol of the source, at the same time of day.",
         footer="symbol", mode="live",
     ),
-    Binding(
-        "scripts", "F", "storm scripts", "storms",
-        "Runs, checks, edits and makes storm scripts.", footer="scripts", mode="live",
-    ),
     Binding("centre", "c", "centre ladder", "ladder", "Centres the axis on the market.", footer="centre"),
     Binding("follow", "C", "follow market", "ladder", "Keeps the axis on the market by itself, on or off."),
     Binding(
@@ -157,9 +153,9 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("next_bot", "w", "next bot", "panels", "TARGET: the next target's page, then the bots' cards."),
     Binding("previous_bot", "W", "previous bot", "panels", "TARGET: the page before."),
     Binding("panel_score", "o", "outcome", "panels", "Focuses recording and verdict."),
-    Binding("panel_gate", "G", "risk gate", "panels", "Focuses the gate: limits, headroom.", footer="gate"),
-    Binding("panel_storms", "T", "storm timeline", "panels", "Focuses their timeline.", footer="storms"),
-    Binding("panel_alerts", "n", "news", "panels", "Focuses the alerts.", footer="alerts"),
+    Binding("panel_gate", "G", "risk gate", "panels", "Focuses the gate: limits, headroom."),
+    Binding("panel_storms", "T", "storm timeline", "panels", "Focuses their timeline."),
+    Binding("panel_alerts", "n", "news", "panels", "Focuses the alerts."),
     Binding("choose_next", "j", "next line", "panels", "Alerts, gate: chooses the next line."),
     Binding("choose_previous", "J", "previous line", "panels", "Alerts, gate: chooses the line before."),
     Binding("command", ":", "command line", "desk", "Orders, storms, times, all typed.", footer="command"),
@@ -167,6 +163,10 @@ BINDINGS: tuple[Binding, ...] = (
         "palette", "ctrl+p", "palette", "desk", "Finds any action by its name.", aliases=("f2",)
     ),
     Binding("venue", "e", "exchange", "desk", "Where bots connect: every address, and a first bot."),
+    Binding(
+        "scripts", "F", "storm scripts", "storms",
+        "Runs, checks, edits and makes storm scripts.", footer="scripts", mode="live",
+    ),
     Binding("screenshot", "P", "screen shot", "desk", "Saves the screen as SVG and text."),
     Binding("copy", "y", "copy panel", "desk", "Copies the focused panel as text and saves it to a file."),
     Binding(

@@ -234,8 +234,8 @@ def _limit(line: Line) -> Parsed:
     if line.frame.host.mode == "replay":
         raise CommandError("in a replay nobody can be limited: it has happened", 0, len(line.verb))
     account, name = _gated(line)
-    which = line.word(1, f"which limit ({', '.join(LIMITS)})")
-    form = LIMITS.get(which.text.lower())
+    which = line.word(1, "which limit (tab shows them)")
+    form = LIMITS.get(which.text.lower()) or LIMITS.get(f"max_{which.text.lower()}")
     if form is None:
         raise wrong(which, f"{which.text!r} is no limit; {' '.join(LIMITS)}")
     word = line.word(2, f"a value, or {'on or off' if form.unit == 'switch' else 'off'}")

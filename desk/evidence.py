@@ -16,6 +16,11 @@ from engine.frame import Frame
 __all__ = ["MARKS", "evidence_rows", "severity_style", "state_text"]
 
 MARKS = {"info": "○", "warning": "▲", "critical": "■"}
+NARROW = 60
+"""Below this there are no columns."""
+COLUMNS, NARROW_COLUMNS = (10, 14, 9, 5, 12, 11), (8, 13, 7, 4, 10, 9)
+"""Of events: number, time, event, side, price, quantity."""
+COLUMNS_WIDTH, ORDER_WIDTH = 66, 12
 WHAT_WIDTH = 42
 FIGURE_WIDTH = 12
 BAR_WIDTH = 24
@@ -65,7 +70,8 @@ def _measured_rows(evidence: Evidence, instrument: Instrument, view: View, width
     if not evidence.measured:
         return []
     palette = view.palette
-    # Where it is narrow the words give way, then the bar.
+    if width < NARROW:
+        return _measured_briefly(evidence, instrument, view)
     what = max(16, min(WHAT_WIDTH, width - 2 * FIGURE_WIDTH - 6))
     bar = min(BAR_WIDTH, width - what - 2 * FIGURE_WIDTH - 14)
     head = f"   {pad('measured', what)}{pad('value', FIGURE_WIDTH, right=True)}"
@@ -86,6 +92,19 @@ def _measured_rows(evidence: Evidence, instrument: Instrument, view: View, width
                 (f"{ratio:.2f}×" if ratio < 100 else f"{ratio:.0f}×", palette.dim),
             ]
         rows.append(tuple(pieces))
+    return rows
+
+
+def _measured_briefly(evidence: Evidence, instrument: Instrument, view: View) -> list[Row]:
+    """Each figure below its words."""
+    palette = view.palette
+    rows: list[Row] = []
+    for one in evidence.measured:
+        against = f" against {_figure(one.threshold, one, instrument)}" if one.threshold is not None else ""
+        rows.append(((f" {one.what}", palette.dim),))
+        rows.append(
+            ((f"   {_figure(one.value, one, instrument)}", palette.strong), (against, palette.text)),
+        )
     return rows
 
 
@@ -120,10 +139,15 @@ def _event_rows(evidence: Evidence, frame: Frame, view: View, clock: Clock, widt
     said = f"public events {evidence.first_event} to {evidence.last_event}"
     said += f"; the last {kept} of {count}" if kept < count else ""
     rows: list[Row] = [((" ", palette.text),), ((f"   {said}", palette.dim),)]
+    columns = COLUMNS if width >= COLUMNS_WIDTH else NARROW_COLUMNS
     if evidence.events:
-        head = f"   {pad('number', 10)}{pad('time', 14)}{pad('event', 9)}{pad('side', 5)}"
-        head += f"{pad('price', 12, right=True)}{pad('quantity', 11, right=True)}"
-        rows.append(((head + (pad("order", 12, right=True) if width >= 78 else ""), palette.dim),))
+        names = ("number", "time", "event", "side", "price", "quantity")
+        head = "".join(
+            pad(name, size, right=place > 3)
+            for place, (name, size) in enumerate(zip(names, columns, strict=True))
+        )
+        order = pad("order", ORDER_WIDTH, right=True) if width >= COLUMNS_WIDTH + ORDER_WIDTH else ""
+        rows.append(((f"   {head}{order}", palette.dim),))
     return rows + [_event_row(event, frame, view, clock, width) for event in evidence.events]
 
 
@@ -134,17 +158,16 @@ def _event_row(event: EventRow, frame: Frame, view: View, clock: Clock, width: i
     side = _SIDES[min(event.side, 2)]
     style = (palette.bid, palette.ask, palette.text)[min(event.side, 2)]
     whole = event.event_type == EventType.CANCEL and not event.qty_lots
-    quantity = "all" if whole else units.qty(event.qty_lots, 10)
+    number, time, kind, side_of, price, qty = COLUMNS if width >= COLUMNS_WIDTH else NARROW_COLUMNS
+    quantity = "all" if whole else units.qty(event.qty_lots, qty - 1)
+    price_text = units.price(event.price_ticks) if event.price_ticks else UNKNOWN
     row: list[Piece] = [
-        (f"   {pad(str(event.number), 10)}{pad(clock.text(event.time_ns), 14)}", palette.dim),
-        (pad(name, 9), palette.strong if event.event_type == EventType.TRADE else palette.text),
-        (pad(side, 5), style),
-        (
-            pad(units.price(event.price_ticks) if event.price_ticks else UNKNOWN, 12, right=True),
-            palette.price,
-        ),
-        (pad(quantity, 11, right=True), palette.text),
+        (f"   {pad(str(event.number), number)}{pad(clock.text(event.time_ns), time)}", palette.dim),
+        (pad(name, kind), palette.strong if event.event_type == EventType.TRADE else palette.text),
+        (pad(side, side_of), style),
+        (pad(price_text, price, right=True), palette.price),
+        (pad(quantity, qty, right=True), palette.text),
     ]
-    if width >= 78:
-        row.append((pad(f"#{event.order_id}", 12, right=True), palette.dim))
+    if width >= COLUMNS_WIDTH + ORDER_WIDTH:
+        row.append((pad(f"#{event.order_id}", ORDER_WIDTH, right=True), palette.dim))
     return tuple(row)

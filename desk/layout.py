@@ -111,7 +111,7 @@ def _medium(places: Plan, width: int, top: int, rows: int, focus: str) -> None:
     main = rows - BOTTOM_ROWS
     left = 64 + (width - 120) // 2
     places["ladder"] = Place(0, top, left, main, "box")
-    _right_column(places, left, top, width - left, main, focus, ("heat", "kpis", *HOMELESS))
+    _right_column(places, left, top, width - left, main, focus, ("heat", "kpis", "alerts", *HOMELESS))
     y, deck, target = top + main, 44 + (width - 120) // 4, 36
     places["deck"] = Place(0, y, deck, BOTTOM_ROWS, "box")
     places["signals"] = Place(deck, y, width - deck - target, BOTTOM_ROWS, "box")

@@ -161,12 +161,10 @@ def _block(said: str, lines: list[str], blocks: list[int]) -> int | None:
 
 def _fields(said: str) -> list[str]:
     """Fields that the message may be about, the likeliest first."""
-    named = re.findall(r"\$\.storm\[\d+\]\.(\w+)", said) + re.findall(
-        r"object contains unknown field `(\w+)`", said
-    )
+    named = re.findall(r"\$\.storm\[\d+\]\.(\w+)", said) + re.findall(r"unknown field `(\w+)`", said)
     words = (
-        ("unknown storm", "kind"), ("duration", "duration"), ("severity", "severity"), ("seed", "seed"),
-        ("start", "start"), ("begins", "start"), ("side", "where"), ("where", "where"),
+        ("unknown storm", "kind"), ("still runs", "start"), ("duration", "duration"),
+        ("severity", "severity"), ("seed", "seed"), ("start", "start"), ("side", "where"), ("where", "where"),
     )  # fmt: skip
     return named + [field for word, field in words if word in said.lower()]
 

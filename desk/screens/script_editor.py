@@ -43,7 +43,7 @@ class ScriptEditor(Screen[None]):
         self.said = ""
         self._leaving = False
         """Esc has been pressed over unsaved changes: once more gives them up."""
-        self.area = TextArea(text, id="text", show_line_numbers=True, soft_wrap=False, tab_behavior="indent")
+        self.area = ScriptText(self, text)
         self._foot = EditorFoot(self, keys)
         self._head = EditorHead(self, keys)
         self._layout_plan = DeskLayout(
@@ -79,15 +79,10 @@ class ScriptEditor(Screen[None]):
         self.said, self._leaving = "", False
         self.redraw()
 
-    async def on_event(self, event: events.Event) -> None:
-        """The editor's own keys come first: the text would take them."""
-        if isinstance(event, events.Key) and self.is_current and self._press(event.key):
-            event.stop()
-            event.prevent_default()
-            return
-        await super().on_event(event)
-
-    def _press(self, key: str) -> bool:
+    def press(self, key: str) -> bool:
+        """Do what this key does in the editor; False when it is the text's."""
+        if not self.is_current:
+            return True  # it is closing: a second key came with the first
         if key == "escape":
             self._leave()
         elif key in SAVE_KEYS:
@@ -124,6 +119,21 @@ class ScriptEditor(Screen[None]):
             self.view.touch()
             for panel in (self._head, self._foot):
                 panel.show(self._host.frame(), self.view, monotonic_ns())
+
+
+class ScriptText(TextArea):
+    """The text; the editor's own keys come first."""
+
+    def __init__(self, editor: ScriptEditor, text: str) -> None:
+        super().__init__(text, id="text", show_line_numbers=True, soft_wrap=False, tab_behavior="indent")
+        self._editor = editor
+
+    async def _on_key(self, event: events.Key) -> None:
+        if self._editor.press(event.key):
+            event.stop()
+            event.prevent_default()
+        else:
+            await super()._on_key(event)
 
 
 class EditorHead(Panel):

@@ -16,6 +16,8 @@ from engine.frame import Frame
 __all__ = ["Alerts"]
 
 KIND_WIDTH = 9
+NARROW = 44
+"""Below this only the text has room."""
 WIDE = 64
 """From here on there are columns."""
 LIST_ROWS = 4
@@ -42,8 +44,6 @@ class Alerts(Panel):
     def note(self, frame: Frame, view: View) -> str:
         waiting = sum(1 for alert in frame.market.alerts if not alert.acknowledged)
         shown = self.keys.shown
-        if not frame.market.alerts:
-            return ""
         new = f"{waiting} new" if waiting else "all seen"
         if view.focus != self.panel:
             return f"{new} · {shown('acknowledge')} = ack" if waiting else new
@@ -63,7 +63,9 @@ class Alerts(Panel):
         list_rows = height - spare - 1 if detail else height
         start = self._start(view, ordered, chosen, list_rows)
         rows = [
-            self._row(alert, view, clock, width, alert is chosen)
+            self._row(
+                alert, view, clock, width, alert is chosen, wide=self.chrome != "line" and width >= WIDE
+            )
             for alert in ordered[start : start + list_rows]
         ]
         waiting = sum(1 for alert in ordered if not alert.acknowledged)
@@ -85,7 +87,7 @@ class Alerts(Panel):
         return start
 
     @staticmethod
-    def _row(alert: Alert, view: View, clock: Clock, width: int, is_chosen: bool) -> Row:
+    def _row(alert: Alert, view: View, clock: Clock, width: int, is_chosen: bool, *, wide: bool) -> Row:
         palette = view.palette
         style = palette.dim if alert.acknowledged else severity_style(alert.severity, palette)
         often = f" ×{alert.times}" if alert.times > 1 else ""
@@ -96,7 +98,7 @@ class Alerts(Panel):
             (f"{MARKS.get(alert.severity, '?')} ", style),
         ]
         state = state_text(alert, clock)
-        if width >= WIDE:
+        if wide:
             room = width - sum(len(piece) for piece, _ in pieces) - KIND_WIDTH - 18
             pieces += [
                 (pad(alert.kind, KIND_WIDTH), palette.dim),
@@ -105,6 +107,6 @@ class Alerts(Panel):
             ]
         else:
             pieces.append((text, palette.strong if is_chosen and not alert.acknowledged else style))
-            if state:
+            if state and width >= NARROW:
                 pieces.append((f" · {alert.state}", palette.dim))
         return tuple(pieces)

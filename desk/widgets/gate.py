@@ -17,8 +17,8 @@ from engine.frame import Frame, GateView, GuardView
 __all__ = ["Gate", "figure_text"]
 
 NAME_WIDTH = 22
-WIDE = 70
-LEAST_BAR = 8
+NARROW_NAME_WIDTH = 17
+NARROW, WIDE = 50, 70
 MOST_BAR = 40
 WARNING_SHARE, CRITICAL_SHARE = 0.7, 0.9
 UNIT_WORDS = {"orders/s": "/s", "gaps": "", "orders": "", "bps": " bps"}
@@ -71,16 +71,18 @@ def _head(gate: GateView, view: View, clock: Clock, width: int, is_chosen: bool)
     palette = view.palette
     pieces: list[Piece] = [
         ("▸" if is_chosen else " ", palette.focus),
-        (pad(clean(gate_word(gate)), 14), palette.strong if is_chosen else palette.title),
+        (
+            pad(clean(gate_word(gate)), 14 if width >= NARROW else 10),
+            palette.strong if is_chosen else palette.title,
+        ),
     ]
     if gate.latched:
-        since = (
-            ""
-            if gate.latched_ns is None
-            else f" since {clock.text(gate.latched_ns, decimals=3 if width >= WIDE else 0)}"
-        )
-        pieces.append((f"■ LATCHED {gate.latched.replace('_', ' ')}", palette.critical))
-        pieces.append((since, palette.warning))
+        word = "LATCHED " if width >= NARROW else ""
+        pieces.append((f"■ {word}{gate.latched.replace('_', ' ')}", palette.critical))
+        if gate.latched_ns is not None:
+            since = f" since {clock.text(gate.latched_ns)}" if width >= WIDE else ""
+            since = since or f" {clock.text(gate.latched_ns, decimals=0)}"
+            pieces.append((since, palette.warning))
     else:
         pieces.append(("may trade", palette.good))
     orders = f"  {gate.orders} orders" if gate.orders != 1 else "  1 order"
@@ -89,26 +91,26 @@ def _head(gate: GateView, view: View, clock: Clock, width: int, is_chosen: bool)
 
 
 def _guard_row(guard: GuardView, palette: Palette, instrument: Instrument, width: int) -> Row:
+    """Name, bar of what is used, share that is left, figures. Where it is narrow names lose their max_."""
     used = guard.used or 0.0
     share = min(1.0, used / guard.limit) if guard.limit else 0.0
     style = _share_style(share, palette)
-    figures = (
-        f"{figure_text(used, guard.unit, instrument)} of {figure_text(guard.limit, guard.unit, instrument)}"
-    )
-    figures += UNIT_WORDS.get(guard.unit, "")
-    narrow = width < WIDE
-    left = f"{(1 - share) * 100:.0f}%" + ("" if narrow else " left")
-    bar = LEAST_BAR if narrow else min(MOST_BAR, width - NAME_WIDTH - 45)
+    wide = width >= WIDE
+    name = pad(guard.name, NAME_WIDTH) if wide else pad(guard.name.removeprefix("max_"), NARROW_NAME_WIDTH)
+    bar = min(MOST_BAR, width - NAME_WIDTH - 45) if wide else 8 if width >= NARROW else 5
+    left = pad(f"{(1 - share) * 100:.0f}%" + (" left" if wide else ""), 10 if wide else 5, right=True)
     pieces: list[Piece] = [
-        ("   " + pad(guard.name, NAME_WIDTH), palette.text),
+        (("   " if wide else "  ") + name, palette.text),
         ("▕", palette.faint),
-        (bar_from_left(share, 1.0, bar), style),
+        (bar_from_left(share, 1.0, max(4, bar)), style),
         ("▏", palette.faint),
-        (pad(left, 5 if narrow else 10, right=True), style if share >= WARNING_SHARE else palette.strong),
-        (f"  {figures}", palette.text),
+        (left, style if share >= WARNING_SHARE else palette.strong),
     ]
-    if guard.note:
-        pieces.append((f" ({guard.note})", palette.dim))
+    if width >= NARROW:
+        have, most = (figure_text(value, guard.unit, instrument) for value in (used, guard.limit))
+        pieces.append((f"  {have} of {most}{UNIT_WORDS.get(guard.unit, '')}", palette.text))
+        if guard.note:
+            pieces.append((f" ({guard.note})", palette.dim))
     return tuple(pieces)
 
 
@@ -131,7 +133,8 @@ def _rail_rows(gate: GateView, palette: Palette, instrument: Instrument, width: 
             lines[-1] += f" · {word}"
         else:
             lines.append(word)
-    return [(("   " + line, palette.dim),) for line in lines]
+    indent = "   " if width >= WIDE else "  "
+    return [((indent + line, palette.dim),) for line in lines]
 
 
 def figure_text(value: float, unit: str, instrument: Instrument) -> str:

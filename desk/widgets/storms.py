@@ -26,7 +26,9 @@ from engine.storms.request import StormRequest, kind_of
 __all__ = ["StormTimeline"]
 
 NAME_WIDTH = 11
-STATE_WIDTH = 20
+STATE_WIDTH, NARROW_STATE_WIDTH = 20, 13
+NARROW = 50
+"""Below this there are fewer words."""
 WIDE = 110
 """From here on a bill stands on one line."""
 PAST_NS, FUTURE_NS = 120 * NS_PER_S, 300 * NS_PER_S
@@ -79,12 +81,12 @@ class StormTimeline(Panel):
             if frame.host.mode == "live":
                 hint += f", {self.keys.shown('scripts')} opens scripts"
             return [((hint, palette.dim),)]
-        cells = max(8, width - NAME_WIDTH - STATE_WIDTH - 2)
+        cells = max(8, width - NAME_WIDTH - (STATE_WIDTH if width >= NARROW else NARROW_STATE_WIDTH) - 2)
         begin, end = _window(frame, spans)
         rows: list[Row] = [_axis(frame, palette, begin, end, cells)]
         roomy = height >= 3 * len(spans) + 1 or any(span.run.ended_ns is None for span in spans)
         for span in spans:
-            rows.append(_bar(frame, palette, span, begin, end, cells))
+            rows.append(_bar(frame, palette, span, begin, end, cells, narrow=width < NARROW))
             if roomy and not span.is_scheduled:
                 rows += _bill(frame, palette, span.run, width)
         start = scrolled(view, self.panel, len(rows) - 1, max(1, height - 1))
@@ -131,7 +133,8 @@ def _axis(frame: Frame, palette: Palette, begin: int, end: int, cells: int) -> R
     left, right = clock.text(begin, decimals=0), clock.text(end, decimals=0)
     now = _cell(frame.market.time_ns, begin, end, cells)
     line = [" "] * cells
-    for at, text in ((0, left), (cells - len(right), right)):
+    ends = ((0, left), (cells - len(right), right)) if cells > len(left) + len(right) else ()
+    for at, text in ends:
         for index, letter in enumerate(text):
             if 0 <= at + index < cells:
                 line[at + index] = letter
@@ -147,7 +150,9 @@ def _cell(time_ns: int, begin: int, end: int, cells: int) -> int:
     return (time_ns - begin) * cells // max(1, end - begin)
 
 
-def _bar(frame: Frame, palette: Palette, span: _Span, begin: int, end: int, cells: int) -> Row:
+def _bar(
+    frame: Frame, palette: Palette, span: _Span, begin: int, end: int, cells: int, *, narrow: bool
+) -> Row:
     run, now = span.run, frame.market.time_ns
     runs = run.ended_ns is None and not span.is_scheduled
     mark = "●" if runs else "○" if span.is_scheduled else " "
@@ -166,7 +171,7 @@ def _bar(frame: Frame, palette: Palette, span: _Span, begin: int, end: int, cell
             pieces[-1] = (pieces[-1][0] + glyph, ink)
         else:
             pieces.append((glyph, ink))
-    pieces.append((" " + _state(run, now, is_scheduled=span.is_scheduled), style))
+    pieces.append((" " + _state(run, now, is_scheduled=span.is_scheduled, short=narrow), style))
     return tuple(pieces)
 
 
@@ -187,14 +192,16 @@ def _glyph(run: StormRunView, time_ns: int, now_ns: int, palette: Palette) -> tu
     return " ", palette.text
 
 
-def _state(run: StormRunView, now_ns: int, *, is_scheduled: bool) -> str:
+def _state(run: StormRunView, now_ns: int, *, is_scheduled: bool, short: bool) -> str:
     length = (run.ends_ns - run.started_ns) / NS_PER_S
     if is_scheduled:
-        return f"in {max(0.0, (run.started_ns - now_ns) / NS_PER_S):.0f}s: {run.severity_text} {length:g}s"
+        awaited = f"in {max(0.0, (run.started_ns - now_ns) / NS_PER_S):.0f}s"
+        return awaited if short else f"{awaited}: {run.severity_text} {length:g}s"
     if run.ended_ns is None:
         gone = (now_ns - run.started_ns) / NS_PER_S
-        return f"{run.severity:.2f}  {gone:.0f}s, {max(0.0, length - gone):.0f}s left"
-    return f"{run.cause}, {run.severity_text}"
+        left = f"{max(0.0, length - gone):.0f}s left"
+        return f"{run.severity:.2f} {left}" if short else f"{run.severity:.2f}  {gone:.0f}s, {left}"
+    return run.cause if short else f"{run.cause}, {run.severity_text}"
 
 
 def _bill(frame: Frame, palette: Palette, run: StormRunView, width: int) -> list[Row]:
@@ -211,18 +218,20 @@ def _bill(frame: Frame, palette: Palette, run: StormRunView, width: int) -> list
         (indent + ("cost " if run.pnl <= 0 else "gained "), palette.dim),
         (f"{money(abs(run.pnl), width=10, sign=False)} {currency}", palette.signed(run.pnl)),
     ]
-    back = "" if run.recovery_s is None else f"market back after {run.recovery_s:.1f} s"
+    back = "" if run.recovery_s is None else f"{run.recovery_s:.1f} s"
+    narrow = width < NARROW
     recovery = {
-        "watched": "market not back yet",
-        "recovered": back,
-        "not recovered": "market not back within a minute",
+        "watched": "not back" if narrow else "market not back yet",
+        "recovered": f"back {back}" if narrow else f"market back after {back}",
+        "not recovered": "never back" if narrow else "market not back within a minute",
     }.get(run.recovery)
     if recovery:
         first.append((f" · {recovery}", palette.good if run.recovery == "recovered" else palette.warning))
-    sent = (
-        f"{run.orders} orders · {units.qty(run.lots, 8)} traded · fees {money(run.fees, width=8, sign=False)}"
-    )
-    sent = f"holds {units.qty(run.position_lots, 8, sign=True)} · {sent}"
+    if narrow:
+        return [tuple(first)]
+    holds, traded = units.qty(run.position_lots, 8, sign=True), units.qty(run.lots, 8)
+    fees = money(run.fees, width=8, sign=False)
+    sent = f"holds {holds} · fees {fees} · {run.orders} orders · {traded} traded"
     if wide:
         return [(*first, (f" · {sent}", palette.dim))]
     return [tuple(first), ((indent + sent, palette.dim),)]

@@ -36,8 +36,17 @@ class ReplayHost(PacedHost):
 
     mode = "replay"
 
-    def __init__(self, run_dir: Path, *, source_override: str | None = None, frame_hz: float = 20.0) -> None:
+    def __init__(
+        self,
+        run_dir: Path,
+        *,
+        source_override: str | None = None,
+        frame_hz: float = 20.0,
+        is_growing: bool = False,
+    ) -> None:
+        """`is_growing`: the run is being recorded, so that it has no end yet is as it should be."""
         self.run = RunDirectory(run_dir)
+        self._is_growing = is_growing
         reader = JournalReader(self.run.journal_path)
         self.header: RunHeader = reader.header
         self._inputs: list[Command] = []
@@ -70,9 +79,9 @@ class ReplayHost(PacedHost):
                 f"recorded by another engine ({self.header.engine_version}, {self.header.source_hash}): what "
                 "this one recomputes may differ, and says so where it does"
             )
-        if journal.torn is not None:
+        if journal.torn is not None and not self._is_growing:
             said.append(str(journal.torn))
-        if not journal.complete:
+        if not journal.complete and not self._is_growing:
             said.append(f"the recording was cut off: this replay ends at {self._last_ns / NS_PER_S:.3f} s")
         for text in said:
             self.session.alerts.note(time_ns=self.session.now_ns, severity="warning", text=text, kind="host")

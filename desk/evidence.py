@@ -71,7 +71,7 @@ def _measured_rows(evidence: Evidence, instrument: Instrument, view: View, width
         return []
     palette = view.palette
     if width < NARROW:
-        return _measured_briefly(evidence, instrument, view)
+        return _measured_briefly(evidence, instrument, view, width)
     what = max(16, min(WHAT_WIDTH, width - 2 * FIGURE_WIDTH - 6))
     bar = min(BAR_WIDTH, width - what - 2 * FIGURE_WIDTH - 14)
     head = f"   {pad('measured', what)}{pad('value', FIGURE_WIDTH, right=True)}"
@@ -95,16 +95,21 @@ def _measured_rows(evidence: Evidence, instrument: Instrument, view: View, width
     return rows
 
 
-def _measured_briefly(evidence: Evidence, instrument: Instrument, view: View) -> list[Row]:
-    """Each figure below its words."""
+def _measured_briefly(evidence: Evidence, instrument: Instrument, view: View, width: int) -> list[Row]:
+    """Each figure behind its words, or below them."""
     palette = view.palette
     rows: list[Row] = []
     for one in evidence.measured:
         against = f" against {_figure(one.threshold, one, instrument)}" if one.threshold is not None else ""
-        rows.append(((f" {one.what}", palette.dim),))
-        rows.append(
-            ((f"   {_figure(one.value, one, instrument)}", palette.strong), (against, palette.text)),
-        )
+        words: Piece = (f"   {one.what} ", palette.dim)
+        figure: list[Piece] = [
+            (_figure(one.value, one, instrument), palette.strong),
+            (against, palette.text),
+        ]
+        if sum(len(text) for text, _ in (words, *figure)) <= width:
+            rows.append((words, *figure))
+        else:
+            rows += [(words,), (("     ", palette.text), *figure)]
     return rows
 
 

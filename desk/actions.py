@@ -6,9 +6,11 @@ market, and the next frames show what came of it. Invariant: nothing here change
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from desk.chosen import chosen_alert, chosen_gate, gate_word, move_choice
+from desk.formats import clean
 from desk.sessions import SessionChoice
 from desk.theme import palette_of
 from desk.view import DEPTH_PRESETS, GROUPINGS, Notice, View
@@ -17,7 +19,7 @@ from engine.core.errors import StormdeskError
 from engine.core.types import Account, GateAction, Side, TimeInForce
 from engine.frame import Frame
 from engine.storms.catalogue import entry_of
-from engine.storms.request import ChaosKind
+from engine.storms.request import ChaosKind, StormRequest
 
 __all__ = ["CANNOT_GO_BACK", "NO_SYMBOLS", "SPEEDS", "Actions", "DeskScreenFace", "Host"]
 
@@ -27,6 +29,9 @@ SPEEDS: tuple[float | None, ...] = (
 STEP_NS = 100 * NS_PER_MS
 SEEK_NS = 10 * NS_PER_S
 CANNOT_GO_BACK = "a live session cannot go back: record it and replay it, or start it anew (f)"
+NOT_RECORDED = (
+    "a live session cannot go back, and this one is not recorded: r records it, from its first moment on"
+)
 NO_SYMBOLS = "a simulated market has one symbol; f chooses a recorded day with many"
 NOTICE_NS = 12 * NS_PER_S
 """How long an answer stays on the command line's row (wall time)."""
@@ -37,6 +42,7 @@ class Host(Protocol):
 
     def frame(self) -> Frame: ...
     def stop(self, timeout_s: float = ...) -> Any: ...
+    def run_thread(self) -> Any: ...
     def toggle_pause(self) -> Any: ...
     def set_speed(self, x: float | None) -> Any: ...
     def step(self, ns: int) -> Any: ...
@@ -51,8 +57,10 @@ class Host(Protocol):
     ) -> bool: ...
     def cancel_order(self, account: int, client_id: int) -> Any: ...
     def cancel_all(self, account: int) -> Any: ...
-    def throw_gate(self, action: GateAction, account: int) -> Any: ...
+    def throw_gate(self, action: GateAction, account: int, *, limit: str = ..., value: int = ...) -> Any: ...
+    def run_script(self, storms: Sequence[StormRequest]) -> Any: ...
     def acknowledge_alerts(self) -> Any: ...
+    def acknowledge_alert(self, alert_id: int) -> Any: ...
     def add_marker(self, label: str) -> Any: ...
 
 
@@ -65,8 +73,13 @@ class DeskScreenFace(Protocol):
     def open_help(self) -> None: ...
     def open_venue(self) -> None: ...
     def open_palette(self) -> None: ...
+    def key_of(self, action: str) -> str: ...
     def open_sources(self) -> None: ...
     def open_symbols(self) -> None: ...
+    def open_scripts(self) -> None: ...
+    def open_evidence(self) -> None: ...
+    def look_back(self, run: str, time_ns: int) -> None: ...
+    def end_look_back(self) -> bool: ...
     def start_session(self, choice: SessionChoice) -> None: ...
     def abandon_session(self) -> bool: ...
     def save_screenshot(self) -> str: ...
@@ -276,6 +289,8 @@ class Actions:
             self.screen.relayout()
 
     def disarm(self) -> None:
+        if self.screen.end_look_back():
+            return
         if self.screen.abandon_session():
             self.tell("given up; this session goes on")
             return
@@ -302,10 +317,36 @@ class Actions:
     def kill(self) -> None:
         self.screen.open_command("kill ")
 
-    def throw_gate(self, action: GateAction, account: int, said: str) -> None:
-        """Throw a switch of the risk gate."""
-        self.host.throw_gate(action, account)
+    def throw_gate(
+        self, action: GateAction, account: int, said: str, *, limit: str = "", value: int = 0
+    ) -> None:
+        """Throw a switch of the risk gate, or set a limit, as the gate counts it."""
+        self.host.throw_gate(action, account, limit=limit, value=value)
         self.tell(said)
+
+    def gate_reset(self) -> None:
+        self._open_for_gate("reset")
+
+    def gate_day(self) -> None:
+        self._open_for_gate("day")
+
+    def gate_limit(self) -> None:
+        self._open_for_gate("limit")
+
+    def _open_for_gate(self, verb: str) -> None:
+        gate = chosen_gate(self.host.frame(), self.view)
+        self.screen.open_command(f"{verb} " + (f"{gate_word(gate)} " if gate is not None else ""))
+
+    def scripts(self) -> None:
+        self.screen.open_scripts()
+
+    def run_script(self, storms: Sequence[StormRequest], name: str) -> None:
+        """Start the storms of a script; its times count from now."""
+        self.host.run_script(storms)
+        count = f"{len(storms)} storm" + ("" if len(storms) == 1 else "s")
+        self.tell(
+            f"script {name}: {count}, times count from now; {self.screen.key_of('panel_storms')} shows them"
+        )
 
     def severity_up(self) -> None:
         self.view.deck.change_severity(1)
@@ -325,7 +366,34 @@ class Actions:
         self.host.toggle_recording()
 
     def acknowledge(self) -> None:
+        alert = chosen_alert(self.host.frame(), self.view)
+        if self.view.focus == "alerts" and alert is not None:
+            self.host.acknowledge_alert(alert.alert_id)
+        else:
+            self.host.acknowledge_alerts()
+
+    def acknowledge_all(self) -> None:
         self.host.acknowledge_alerts()
+
+    def evidence(self) -> None:
+        if chosen_alert(self.host.frame(), self.view) is None:
+            self.tell("there is no alert yet", warn=True)
+        else:
+            self.screen.open_evidence()
+
+    def jump_to_alert(self) -> None:
+        """A replay goes to the moment; a live session, which cannot, opens its recording there."""
+        frame = self.host.frame()
+        alert = chosen_alert(frame, self.view)
+        if alert is None:
+            self.tell("there is no alert yet", warn=True)
+        elif frame.host.mode == "replay":
+            self.seek_to(alert.time_ns)
+            self.tell(f"at the moment of “{clean(alert.text)}”")
+        elif frame.host.recording is None or frame.host.recording.error is not None:
+            self.tell(NOT_RECORDED, warn=True)
+        else:
+            self.screen.look_back(frame.host.recording.path, alert.time_ns)
 
     def submit(self, side: Side, price_ticks: int, qty_lots: int, said: str) -> None:
         """Send an order of the DESK account; price 0 is a market order."""
@@ -459,8 +527,26 @@ class Actions:
     def panel_score(self) -> None:
         self.focus_panel("score")
 
+    def panel_gate(self) -> None:
+        self.focus_panel("gate")
+
+    def panel_storms(self) -> None:
+        self.focus_panel("storms")
+
     def panel_alerts(self) -> None:
         self.focus_panel("alerts")
+
+    def choose_next(self) -> None:
+        self._choose(1)
+
+    def choose_previous(self) -> None:
+        self._choose(-1)
+
+    def _choose(self, lines: int) -> None:
+        if not move_choice(self.host.frame(), self.view, lines):
+            self.tell(
+                "there is nothing to choose in this panel; the alerts and the gate have lines", warn=True
+            )
 
     # -- desk ----------------------------------------------------------------------------------
 

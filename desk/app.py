@@ -46,6 +46,13 @@ loop's lag near 1 ms; Python's 5 ms does not."""
 STOP_TIMEOUT_S = 10.0
 
 
+def _open_run(path: Path) -> Any:
+    """A run that may still be recorded."""
+    from engine.host.replay import ReplayHost
+
+    return ReplayHost(path, is_growing=True)
+
+
 @dataclass(frozen=True, slots=True)
 class DeskOptions:
     """How the desk looks and paces itself."""
@@ -72,6 +79,10 @@ class DeskOptions:
     """Where the source picker looks, besides the working directory; empty = nowhere."""
     recent_file: Path | None = None
     """Where sources that were opened are remembered; None = nowhere."""
+    scripts_dir: Path | None = None
+    """Where storm scripts are kept; None = nowhere."""
+    open_run: Callable[[Path], Any] = _open_run
+    """Opens a recorded run as a host that does not run yet."""
     core: Callable[[], machine.Status | None] = machine.status
     """Which path the engine's core runs on."""
 
@@ -159,6 +170,9 @@ class DeskApp(App[None]):
         """The session that is being opened, until it stands on the desk."""
         self._taking = False
         """It is open, and takes the place of the running one: too late to give it up."""
+        self._past: Host | None = None
+        """A recording that is looked at while the session goes on."""
+        self._opening_past = False
 
     def get_default_screen(self) -> DeskScreen:
         return self.desk_screen
@@ -195,6 +209,8 @@ class DeskApp(App[None]):
 
     async def _stop_and_exit(self) -> None:
         try:
+            if self._past is not None:
+                await asyncio.to_thread(self._past.stop, STOP_TIMEOUT_S)
             if not self.host_stopped:
                 self.host_stopped = True
                 await asyncio.to_thread(self.host.stop, STOP_TIMEOUT_S)
@@ -258,6 +274,53 @@ class DeskApp(App[None]):
         self.desk_screen.show_host(host)
         self._remember_source()
         self._tell(_change_said(before, host.frame()))
+
+    # -- looking back --------------------------------------------------------------------------
+
+    def look_back(self, run: Path, time_ns: int) -> None:
+        """Open the recording of the running session at this time, paused, while the session goes on."""
+        if self._opening_past or self._opening is not None or self._past is not None:
+            self._tell("something is being opened already", warn=True)
+            return
+        self._opening_past = True
+        self.view.notice = Notice("opening the recording at that moment …")
+        self.view.touch()
+        self.run_worker(self._show_past(run, time_ns), exit_on_error=False)
+
+    async def _show_past(self, run: Path, time_ns: int) -> None:
+        def open_at() -> Host:
+            past: Host = self.options.open_run(run)
+            past.toggle_pause()
+            past.seek(time_ns)
+            past.run_thread()
+            return past
+
+        try:
+            past = await asyncio.to_thread(open_at)
+        except Exception as error:  # whatever is wrong with the recording, the session goes on
+            said = str(error) if isinstance(error, StormdeskError) else f"{type(error).__name__}: {error}"
+            self._tell(f"the recording cannot be opened: {clean(said)}", warn=True)
+            return
+        finally:
+            self._opening_past = False
+        self._past = past
+        if self._leaving:
+            await asyncio.to_thread(past.stop, STOP_TIMEOUT_S)
+            return
+        self.desk_screen.show_host(past)
+        self._tell(
+            f"the recording, as it was; the session goes on, {self.keys.shown('disarm')} returns to it"
+        )
+
+    def end_look_back(self) -> bool:
+        """Back to the running session; False when it is on the desk already."""
+        past, self._past = self._past, None
+        if past is None:
+            return False
+        self.desk_screen.show_host(self.host)
+        self._tell("back in the session")
+        self.run_worker(asyncio.to_thread(past.stop, STOP_TIMEOUT_S), exit_on_error=False)
+        return True
 
     def _remember_source(self) -> None:
         path, sessions = self.options.recent_file, self.options.sessions

@@ -88,6 +88,12 @@ BINDINGS: tuple[Binding, ...] = (
         "Opens the command line with `kill`: a word more cancels all and blocks it.", mode="live",
     ),
     Binding(
+        "gate_reset", "R", "reset at the gate", "storms",
+        "Opens the command line with `reset` and the account chosen at the gate.", mode="live",
+    ),
+    Binding("gate_day", "D", "start of day", "storms", "The same with `day`.", mode="live"),
+    Binding("gate_limit", "L", "set a limit", "storms", "The same with `limit`.", mode="live"),
+    Binding(
         "deck_page", "p", "next deck page", "storms",
         f"Opens the deck's next page: {', '.join(page.title for page in PAGES)}.",
     ),
@@ -102,7 +108,19 @@ BINDINGS: tuple[Binding, ...] = (
     Binding(
         "record", "r", "record", "run", "Starts or stops recording a run.", footer="record", mode="live"
     ),
-    Binding("acknowledge", "a", "acknowledge", "run", "Acknowledges all alerts."),
+    Binding(
+        "acknowledge", "a", "acknowledge", "run",
+        "Acknowledges the chosen alert while the alerts are focused, else all.",
+    ),
+    Binding("acknowledge_all", "A", "acknowledge all", "run", "Acknowledges all alerts."),
+    Binding(
+        "evidence", "E", "evidence", "run",
+        "Why the chosen alert was raised: what was measured, and the events.",
+    ),
+    Binding(
+        "jump_to_alert", "@", "to the moment", "run",
+        "Goes to the chosen alert's moment; live it opens the recording there, esc returns.",
+    ),
     Binding(
         "source", "f", "source", "market", "Chooses what to play: files of recorded days, scenarios.",
         footer="source", mode="live",
@@ -135,12 +153,20 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("next_bot", "w", "next bot", "panels", "TARGET: the next target's page, then the bots' cards."),
     Binding("previous_bot", "W", "previous bot", "panels", "TARGET: the page before."),
     Binding("panel_score", "o", "outcome", "panels", "Focuses recording and verdict."),
+    Binding("panel_gate", "G", "risk gate", "panels", "Focuses the gate: limits, headroom."),
+    Binding("panel_storms", "T", "storm timeline", "panels", "Focuses their timeline."),
     Binding("panel_alerts", "n", "news", "panels", "Focuses the alerts."),
+    Binding("choose_next", "j", "next line", "panels", "Alerts, gate: chooses the next line."),
+    Binding("choose_previous", "J", "previous line", "panels", "Alerts, gate: chooses the line before."),
     Binding("command", ":", "command line", "desk", "Orders, storms, times, all typed.", footer="command"),
     Binding(
         "palette", "ctrl+p", "palette", "desk", "Finds any action by its name.", aliases=("f2",)
     ),
     Binding("venue", "e", "exchange", "desk", "Where bots connect: every address, and a first bot."),
+    Binding(
+        "scripts", "F", "storm scripts", "storms",
+        "Runs, checks, edits and makes storm scripts.", footer="scripts", mode="live",
+    ),
     Binding("screenshot", "P", "screen shot", "desk", "Saves the screen as SVG and text."),
     Binding("copy", "y", "copy panel", "desk", "Copies the focused panel as text and saves it to a file."),
     Binding(

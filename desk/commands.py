@@ -15,6 +15,7 @@ from pathlib import Path
 from desk.actions import CANNOT_GO_BACK, NO_SYMBOLS, Actions
 from desk.clock import Clock, clock_of, time_of_day_ns
 from desk.formats import UNKNOWN, clean, decimal_text, units_of
+from desk.gate_limits import LIMITS
 from desk.layout import PANELS
 from desk.sessions import SessionChoice
 from desk.theme import THEMES
@@ -207,17 +208,49 @@ def _gate(action: GateAction, preview: str, said: str) -> Callable[[Line], Parse
     def parse_gate(line: Line) -> Parsed:
         if line.frame.host.mode == "replay":
             raise CommandError("in a replay nobody can be held back: it has happened", 0, len(line.verb))
-        word = line.word(0, f"whom ({', '.join(_GATED)})")
+        account, name = _gated(line)
         line.at_most(1)
-        account = _GATED.get(word.text.lower())
-        if account is None:
-            raise wrong(word, f"{word.text!r} is nobody; {' '.join(_GATED)}")
-        name = word.text.lower()
         return Parsed(
             preview.format(name), lambda actions: actions.throw_gate(action, account, said.format(name))
         )
 
     return parse_gate
+
+
+def _gated(line: Line) -> tuple[int, str]:
+    """The account that the first word names: of desk, target, or a bot at the gate."""
+    known = dict(_GATED)
+    for gate in line.frame.market.gates:
+        if gate.account not in known.values():
+            known.setdefault(gate.name.lower(), gate.account)
+    word = line.word(0, f"whom ({', '.join(known)})")
+    name = word.text.lower()
+    if name not in known:
+        raise wrong(word, f"{word.text!r} is nobody; {' '.join(known)}")
+    return known[name], name
+
+
+def _limit(line: Line) -> Parsed:
+    if line.frame.host.mode == "replay":
+        raise CommandError("in a replay nobody can be limited: it has happened", 0, len(line.verb))
+    account, name = _gated(line)
+    which = line.word(1, "which limit (tab shows them)")
+    form = LIMITS.get(which.text.lower()) or LIMITS.get(f"max_{which.text.lower()}")
+    if form is None:
+        raise wrong(which, f"{which.text!r} is no limit; {' '.join(LIMITS)}")
+    word = line.word(2, f"a value, or {'on or off' if form.unit == 'switch' else 'off'}")
+    line.at_most(3)
+    try:
+        value = form.counted(word.text, line.frame.market.instrument)
+    except UsageError as error:
+        raise wrong(word, str(error)) from None
+    said = f"{which.text.lower()} of {name}: {word.text.lower()}"
+    return Parsed(
+        f"{form.help}; {said}",
+        lambda actions: actions.throw_gate(
+            GateAction.LIMIT, account, f"limit {said}", limit=form.field, value=value
+        ),
+    )
 
 
 def _mark(line: Line) -> Parsed:
@@ -375,7 +408,7 @@ VERBS: dict[str, Verb] = {
     "sell": Verb("sell QTY [PRICE]", "sends an order of the desk", _order(Side.ASK)),
     "cancel": Verb("cancel [NUMBER|all]", "cancels the desk's orders", _cancel, (("all",),)),
     "kill": Verb(
-        "kill everybody|desk|target", "cancels all orders and lets nothing pass until `reset`",
+        "kill everybody|desk|target|BOT", "cancels all orders and lets nothing pass until `reset`",
         _gate(
             GateAction.KILL,
             "cancels all orders of {}, and nothing of theirs passes the gate until reset",
@@ -384,13 +417,17 @@ VERBS: dict[str, Verb] = {
         (tuple(_GATED),),
     ),
     "reset": Verb(
-        "reset everybody|desk|target", "lets who is latched at the gate trade again",
+        "reset everybody|desk|target|BOT", "lets who is latched at the gate trade again",
         _gate(GateAction.RESET, "lets {} trade again", "gate reset: {}"), (tuple(_GATED),),
     ),
     "day": Verb(
-        "day everybody|desk|target", "starts the gate's day: no loss, no orders, full bucket",
+        "day everybody|desk|target|BOT", "starts the gate's day: no loss, no orders, full bucket",
         _gate(GateAction.START_OF_DAY, "the gate's day of {} begins now", "the gate's day begins: {}"),
         (tuple(_GATED),),
+    ),
+    "limit": Verb(
+        "limit ACCOUNT LIMIT VALUE|off", "sets a limit of the gate, from now on", _limit,
+        (tuple(_GATED), tuple(LIMITS), ("off",)),
     ),
     "mark": Verb("mark TEXT", "marks this moment", _mark),
     "goto": Verb("goto 10:30[:05]|90s|+5m|-5m", "goes to a time", _goto),

@@ -4,6 +4,7 @@ theme = "classic"          # default, classic, high-contrast
 fps = 10                   # pictures a second at the most
 coach = false              # no first steps
 data = "~/marketdata"      # where the source picker looks, besides the working directory
+scripts = "~/storms"       # where storm scripts are kept; else beside this file, in storms/
 [keys]                     # binding id = key; `?` in the desk shows the ids
 stop_storms = "0"
 """
@@ -31,6 +32,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Show the first steps."""
     data: str = ""
     """Folder in which the source picker looks for recorded data, besides the working directory."""
+    scripts: str = ""
+    """Folder of storm scripts; empty: storms/ beside this file."""
     keys: dict[str, str] = {}
     """Binding id -> key."""
 

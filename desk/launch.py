@@ -128,6 +128,7 @@ def open_desk(launch: Launch, *, record: bool, doors: Doors) -> int:
     from desk.app import run_desk
     from desk.config import load_config
     from desk.recent import recent_path
+    from desk.scripts import scripts_path
     from desk.sessions import Sessions
 
     config = load_config()
@@ -150,6 +151,7 @@ def open_desk(launch: Launch, *, record: bool, doors: Doors) -> int:
             sessions=Sessions(service),
             data_dir=config.data,
             recent_file=recent_path(),
+            scripts_dir=scripts_path(config.scripts),
         )
 
 

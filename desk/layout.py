@@ -15,8 +15,13 @@ from textual.widget import Widget
 
 __all__ = ["PANELS", "DeskLayout", "Place", "plan"]
 
-PANELS = ("ladder", "heat", "tape", "agents", "deck", "signals", "kpis", "target", "score", "alerts")
+PANELS = (
+    "ladder", "heat", "tape", "agents", "deck", "signals", "kpis", "target", "score", "gate", "storms",
+    "alerts",
+)  # fmt: skip
 """Panels that can be focused, in tab order."""
+HOMELESS = ("gate", "storms")
+"""Panels that no size has a place for: they take the right column while they are focused."""
 BOTTOM_ROWS = 14
 COACH_ROWS = 5
 
@@ -106,7 +111,7 @@ def _medium(places: Plan, width: int, top: int, rows: int, focus: str) -> None:
     main = rows - BOTTOM_ROWS
     left = 64 + (width - 120) // 2
     places["ladder"] = Place(0, top, left, main, "box")
-    _right_column(places, left, top, width - left, main, focus, ("heat", "kpis"))
+    _right_column(places, left, top, width - left, main, focus, ("heat", "kpis", "alerts", *HOMELESS))
     y, deck, target = top + main, 44 + (width - 120) // 4, 36
     places["deck"] = Place(0, y, deck, BOTTOM_ROWS, "box")
     places["signals"] = Place(deck, y, width - deck - target, BOTTOM_ROWS, "box")
@@ -120,7 +125,7 @@ def _wide(places: Plan, width: int, top: int, rows: int, focus: str) -> None:
     left, right = 66 + min(14, extra // 4), 48 + extra // 4
     places["ladder"] = Place(0, top, left, main, "box")
     places["heat"] = Place(left, top, width - left - right, main, "box")
-    _right_column(places, width - right, top, right, main, focus, ())
+    _right_column(places, width - right, top, right, main, focus, HOMELESS)
     y, deck, kpis, target = top + main, 46, 26, 38
     places["signals"] = Place(0, y, width - deck - kpis - target, bottom, "box")
     places["kpis"] = Place(width - deck - kpis - target, y, kpis, bottom, "box")
@@ -134,7 +139,7 @@ def _right_column(
     if focus in homeless:
         places[focus] = Place(x, y, width, height, "box")
         return
-    alerts = max(5, height // 5)
+    alerts = max(5, height * 3 // 5 if focus == "alerts" else height // 5)
     agents = max(6, (height - alerts) * 46 // 100)
     tape = height - alerts - agents
     _stack(places, x, y, width, [("tape", tape), ("agents", agents), ("alerts", alerts)], "box")

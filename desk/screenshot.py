@@ -50,12 +50,19 @@ async def render_desk_async(
     keys: tuple[str, ...] = (),
     theme: str = "default",
     coach: bool = False,
+    scripts_dir: Path | None = None,
 ) -> Picture:
     """The same inside a running event loop."""
     from desk.app import DeskApp, DeskOptions
 
     options = DeskOptions(
-        theme=theme, coach=coach, timer=False, stop_host=False, clock_ns=_still, core=lambda: None
+        theme=theme,
+        coach=coach,
+        timer=False,
+        stop_host=False,
+        clock_ns=_still,
+        core=lambda: None,
+        scripts_dir=scripts_dir,
     )
     app = DeskApp(host, options=options)
     async with app.run_test(size=(width, height)) as pilot:

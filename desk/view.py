@@ -112,6 +112,8 @@ class View:
     """Which page of the TARGET panel is open: targets first, then the bots' cards; any whole number."""
     scroll: dict[str, int] = field(default_factory=dict)
     """Lines scrolled down, by panel."""
+    chosen: dict[str, int] = field(default_factory=dict)
+    """What is chosen in a list, by panel: an alert's id, an account. None there: its first line."""
     version: int = 0
 
     def forget_market(self) -> None:
@@ -121,6 +123,7 @@ class View:
         self.deck.armed = None
         self.bot = 0
         self.scroll.clear()
+        self.chosen.clear()
         self.touch()
 
     def touch(self) -> None:

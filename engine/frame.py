@@ -16,15 +16,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engine.core.alerts import Alert
 from engine.core.clock import NS_PER_S
 from engine.core.types import Instrument
 from engine.score.card import BotCard
+from engine.storms.request import StormRequest
 
 __all__ = [
     "AgentView",
-    "AlertView",
     "FeedView",
     "Frame",
+    "GateView",
+    "GuardView",
     "HostView",
     "JumpView",
     "Kpis",
@@ -35,6 +38,7 @@ __all__ = [
     "RecordingView",
     "SeriesView",
     "StageView",
+    "StormRunView",
     "StormView",
     "SymbolView",
     "TargetView",
@@ -48,6 +52,10 @@ LADDER_LEVELS = 120
 """Levels a side in a frame, at the most."""
 TAPE_TRADES = 200
 """Most recent trades in a frame."""
+GATES_SHOWN = 24
+"""Accounts at the gate in a frame, at the most."""
+STORM_RUNS = 32
+"""Storms and faults in a frame, at the most, besides those that are scheduled."""
 SERIES_SAMPLES = 240
 """Samples in each series (one per analytics sample, 250 ms of session time: one minute)."""
 
@@ -178,15 +186,76 @@ class MarkerView(NamedTuple):
     label: str
 
 
-class AlertView(NamedTuple):
-    """One line of the alert store, newest last in the frame."""
+class StormRunView(NamedTuple):
+    """One storm or fault that runs or has run, with what it has cost its sender."""
 
-    alert_id: int
-    time_ns: int
-    severity: str
-    """One of: "info", "warning", "critical"."""
-    text: str
-    acknowledged: bool = False
+    kind: int
+    """engine.core.types.StormKind or FaultKind"""
+    name: str
+    """As on the command line."""
+    started_ns: int
+    ends_ns: int
+    """When it is, or was, to end by itself."""
+    ended_ns: int | None
+    """None: it runs."""
+    cause: str
+    """Of its end: "expired", "stopped" or "replaced"; empty while it runs."""
+    severity: float
+    """Now, or at its end."""
+    severity_text: str
+    """As asked for: `0.8`, `0.2..0.9`, `0.2~0.9`."""
+    course: tuple[float, ...]
+    """Severity at equal times from start to planned end, known beforehand; one value: it is constant."""
+    seed: int
+    orders: int = 0
+    """What the attacker has sent since the start; like the figures below of a fault always 0."""
+    lots: int = 0
+    """Traded."""
+    position_lots: int = 0
+    """Inventory that it has taken on."""
+    fees: float = 0.0
+    pnl: float = 0.0
+    """After fees, inventory at mid: minus what the attack has cost so far."""
+    recovery: str = ""
+    """Of the market, after the end of a storm: "watched", "recovered", "not recovered"; empty: there is
+    nothing to recover from."""
+    recovery_s: float | None = None
+    """Of "recovered": from the storm's end to the first moment of a healthy second."""
+
+
+class GuardView(NamedTuple):
+    """One limit of an account at the gate, and how much of it is used."""
+
+    name: str
+    """As after `limit`: "orders_per_s", "max_position" …"""
+    used: float | None
+    """None: it is asked of single orders, there is nothing that fills up."""
+    limit: float
+    unit: str
+    """One of: "orders/s", "base" (quantity of the instrument), "money", "orders", "gaps", "bps", "s"."""
+    is_guard: bool
+    """It latches the account; else it is a rail that refuses the one order."""
+    note: str = ""
+    """What else hangs on it."""
+
+
+class GateView(NamedTuple):
+    """An account at the risk gate."""
+
+    account: int
+    name: str
+    latched: str
+    """Reason with which its orders are refused; empty: it may trade."""
+    latched_ns: int | None
+    """Since when."""
+    latched_count: int
+    """How often a guard has latched it."""
+    guards: tuple[GuardView, ...]
+    """Limits that are set; guards first."""
+    orders: int
+    """Of its day."""
+    profit: float
+    """Of its day, at mid."""
 
 
 class SymbolView(NamedTuple):
@@ -252,10 +321,15 @@ class MarketView(NamedTuple):
     agents: tuple[AgentView, ...]
     storms: tuple[StormView, ...]
     markers: tuple[MarkerView, ...]
-    alerts: tuple[AlertView, ...]
+    alerts: tuple[Alert, ...]
+    """Oldest first."""
     feed: FeedView | None
     bots: tuple[BotCard, ...] = ()
     """Score cards of all bots that have traded or opened an account, by account number."""
+    gates: tuple[GateView, ...] = ()
+    """Desk, target, whoever is latched, then bots; at most GATES_SHOWN."""
+    storm_runs: tuple[StormRunView, ...] = ()
+    """What runs or has run lately, by start; at most STORM_RUNS."""
 
 
 class StageView(NamedTuple):
@@ -397,6 +471,8 @@ class HostView(NamedTuple):
     targets: tuple[TargetView, ...] = ()
     """All of them, in their order."""
     venue: VenueView = VenueView()
+    scheduled: tuple[StormRequest, ...] = ()
+    """Storms and faults that are to start at their session times."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from engine.core.rng import Stream
 from engine.core.target_sample import is_ledgers
 from engine.core.types import ALL_ACCOUNTS, Account, Command, CommandKind, Instrument, Regime, StormKind
 from engine.detectors import Detection
+from engine.evidence import QUIET_NS, alarm_evidence, alarm_severity, regime_evidence, trip_evidence
 from engine.feeds.history import HistoryLead, HistoryPlayer
 from engine.feeds.itch.source import ItchSource
 from engine.feeds.level_player import LevelPlayer
@@ -327,6 +328,7 @@ class Session:
             "boundary": self.broker.boundary.statistics(),
             "gatekeeper": self.gatekeeper.statistics(),
             "score": self.score.statistics(),
+            "alerts": self.alerts.statistics(),
             "analytics": self.analytics.statistics(),
             "reports": {str(a): len(kept) for a, kept in self.kept_reports.items()} | {"limit": REPORTS_KEPT},
             **({} if self.history is None else {"history": self.history.statistics()}),
@@ -460,10 +462,23 @@ class Session:
     def _note_gate(self, entry: GateEntry) -> None:
         if entry.what == "kill" and entry.account == ALL_ACCOUNTS:
             self.storms.stop()
+        key = f"gate:{entry.account}:"
         if entry.what in ("trip", "kill"):
             text = f"gate: {self.account_name(entry.account)} latched, {entry.reason.replace('_', ' ')}"
-            self.alerts.note(time_ns=entry.time_ns, severity="critical", text=text)
+            state = self.exchange.gate.state(entry.account) if entry.what == "trip" else None
+            self.alerts.raise_alert(
+                key + entry.reason,
+                time_ns=entry.time_ns,
+                severity="critical",
+                text=text,
+                kind="gate",
+                evidence=None
+                if state is None
+                else trip_evidence(state, self.exchange.instrument.tick_lot_value),
+            )
             self.add_marker("gate", text)
+        elif entry.what in ("reset", "start_of_day"):
+            self.alerts.clear_all("gate:" if entry.account == ALL_ACCOUNTS else key, entry.time_ns)
 
     def account_name(self, account: int) -> str:
         """Who is behind an account number; the number where nobody is yet."""
@@ -506,7 +521,7 @@ class Session:
                 storm_account(request.kind, self.exchange)
             ):
                 text = f"{request.kind.name.lower()} not started: the kill switch is on"
-                self.alerts.note(time_ns=self.now_ns, severity="warning", text=text)
+                self.alerts.note(time_ns=self.now_ns, severity="warning", text=text, kind="gate")
                 return
             self.storms.start(request)
         else:
@@ -514,7 +529,7 @@ class Session:
 
     def _note_halt(self, time_ns: int, gap: str) -> None:
         self.exchange.gate.note_gap()
-        self.alerts.note(time_ns=time_ns, severity="critical", text=f"HISTORY halted: {gap}")
+        self.alerts.note(time_ns=time_ns, severity="critical", text=f"HISTORY halted: {gap}", kind="feed")
         self.add_marker("gap", "feed gap")
 
     def _watch_target(self, sample: Command) -> None:
@@ -523,16 +538,26 @@ class Session:
             return
         name = "target" if sample.side == 0 else f"target {sample.side + 1}"
         if sample.flags & 1:
-            self.alerts.clear(name)
+            self.alerts.clear(name, self.now_ns)
             return
-        self.alerts.raise_alert(name, time_ns=self.now_ns, severity="warning", text=f"{name} does not answer")
+        self.alerts.raise_alert(
+            name, time_ns=self.now_ns, severity="warning", text=f"{name} does not answer", kind="target"
+        )
 
     def _watch_sample(self) -> None:
-        """Alerts on the regime: one when it leaves calm waters, the next after it has been calm again."""
+        """Alerts on what detectors have found, and on the regime: one when it leaves calm waters, the next
+        after it has been calm again."""
         if self.detection is not None:
             for alarm in self.detection.take():
+                name = alarm.kind.name.lower()
                 self.alerts.note(
-                    time_ns=alarm.time_ns, severity="warning", text=alarm.kind.name.lower().replace("_", " ")
+                    time_ns=alarm.time_ns,
+                    severity=alarm_severity(alarm),
+                    text=name.replace("_", " "),
+                    kind="detector",
+                    key=f"detector:{name}",
+                    quiet_ns=QUIET_NS,
+                    evidence=alarm_evidence(alarm, self.exchange.log),
                 )
         sample = self.analytics.latest
         assert sample is not None
@@ -542,10 +567,12 @@ class Session:
                 time_ns=sample.time_ns,
                 severity="critical" if sample.regime == Regime.CRISIS else "warning",
                 text=f"regime {sample.regime.name.lower()} (score {sample.regime_score:.1f})",
+                kind="regime",
+                evidence=regime_evidence(sample),
             )
         elif sample.regime == Regime.CALM:
             for level in (Regime.AGGRESSIVE, Regime.CRISIS):
-                self.alerts.clear(f"regime-{level}")
+                self.alerts.clear(f"regime-{level}", sample.time_ns)
 
     def _keep_report(self, report: ExecutionReport) -> None:
         if (kept := self.kept_reports.get(report.account)) is not None:

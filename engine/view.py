@@ -11,7 +11,6 @@ from engine.core.types import Account, FaultKind, Side, StormKind
 from engine.frame import (
     LADDER_LEVELS,
     AgentView,
-    AlertView,
     FeedView,
     Kpis,
     LevelView,
@@ -22,8 +21,10 @@ from engine.frame import (
     StormView,
     TradeView,
 )
+from engine.gate_view import gate_views
 from engine.market.ledger import MICRO, Standings
 from engine.market.tape import Trade
+from engine.storm_view import storm_runs
 from engine.storms.accounts import storm_account
 from engine.storms.base import Storm
 from engine.storms.catalogue import entry_of
@@ -80,9 +81,11 @@ def build_market_view(session: Session) -> MarketView:
         agents=_agents(session, standings),
         storms=_storms(session, standings),
         markers=_markers(session),
-        alerts=_alerts(session),
+        alerts=session.alerts.alerts(session.now_ns),
         feed=_feed(session),
         bots=session.bot_cards(),
+        gates=gate_views(session),
+        storm_runs=storm_runs(session),
     )
 
 
@@ -223,10 +226,6 @@ def _markers(session: Session) -> tuple[MarkerView, ...]:
         else:
             markers.append(MarkerView(row.time_ns, "storm_stop", f"{name} {row.cause}"))
     return tuple(sorted(markers))
-
-
-def _alerts(session: Session) -> tuple[AlertView, ...]:
-    return tuple(AlertView(*alert) for alert in session.alerts.alerts())
 
 
 def _feed(session: Session) -> FeedView | None:

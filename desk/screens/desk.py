@@ -143,6 +143,37 @@ class DeskScreen(Screen[None]):
 
         self.app.push_screen(VenueScreen(self.view, self.keys, self.host))
 
+    def key_of(self, action: str) -> str:
+        return self.keys.shown(action)
+
+    def open_evidence(self) -> None:
+        from desk.screens.evidence import EvidenceScreen
+
+        self.app.push_screen(EvidenceScreen(self.view, self.keys, self.host, self.actions))
+
+    def open_scripts(self) -> None:
+        from desk.screens.scripts import ScriptsScreen
+        from desk.scripts import ScriptFolder
+
+        folder = self.desk_app.options.scripts_dir
+        if folder is None:
+            self.actions.tell("this desk has no folder for storm scripts", warn=True)
+            return
+        screen = ScriptsScreen(
+            self.view,
+            self.keys,
+            self.host,
+            folder=ScriptFolder(folder),
+            run_script=lambda script, name: self.actions.run_script(script.storms, name),
+        )
+        self.app.push_screen(screen)
+
+    def look_back(self, run: str, time_ns: int) -> None:
+        self.desk_app.look_back(Path(run), time_ns)
+
+    def end_look_back(self) -> bool:
+        return self.desk_app.end_look_back()
+
     def open_palette(self) -> None:
         self.app.action_command_palette()
 

@@ -8,6 +8,7 @@ from desk.widgets.coach import Coach
 from desk.widgets.command import CommandLine
 from desk.widgets.deck import ChaosDeck
 from desk.widgets.footer import KeyFooter
+from desk.widgets.gate import Gate
 from desk.widgets.heat import HeatMap
 from desk.widgets.kpis import Figures
 from desk.widgets.ladder import Ladder
@@ -15,6 +16,7 @@ from desk.widgets.panel import Panel
 from desk.widgets.score import Scoreboard
 from desk.widgets.signals import Signals
 from desk.widgets.status import Status
+from desk.widgets.storms import StormTimeline
 from desk.widgets.tape import Tape
 from desk.widgets.target import Target
 from desk.widgets.timeline import Timeline
@@ -33,6 +35,8 @@ PANEL_TYPES: dict[str, type[Panel]] = {
     "kpis": Figures,
     "target": Target,
     "score": Scoreboard,
+    "gate": Gate,
+    "storms": StormTimeline,
     "alerts": Alerts,
     "coach": Coach,
     "command": CommandLine,

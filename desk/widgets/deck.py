@@ -30,10 +30,10 @@ class ChaosDeck(Panel):
         "Storms and faults of the venue, on pages: p opens the next one. A digit arms an entry of the open "
         "page, up/down set its severity, left/right how long it lasts, enter fires, X stops all. A storm is "
         "real orders of an account of its own in the one book: its inventory and its profit, which is what "
-        "the attack cost, stand beside it. A fault is what the venue does to its clients, while the market "
-        "goes on as it was: how many messages were late, lost, told twice or to nobody, how many requests "
-        "refused or left unanswered, stands beside it. Bots on the venue feel faults; bots on the desk's "
-        "own API do not."
+        "the attack cost, stand beside it, and afterwards how long the market took to recover. A fault is "
+        "what the venue does to its clients, while the market goes on as it was: how many messages were "
+        "late, lost, told twice or to nobody, how many requests refused or left unanswered, stands beside "
+        "it. Bots on the venue feel faults; bots on the desk's own API do not."
     )
 
     def heading(self, frame: Frame, view: View) -> str:
@@ -109,6 +109,8 @@ class ChaosDeck(Panel):
             pieces.append((" " + pad("ARMED", 10), palette.warning))
         elif isinstance(kind, FaultKind) and not deeds:
             pieces.append((" " + entry_of(kind).effect, palette.dim))
+        elif storm is not None and storm.recovery_s is not None:
+            pieces.append((" " + pad(f"back {storm.recovery_s:.1f}s", 10), palette.good))
         else:
             pieces.append((" " + pad("idle", 10), palette.dim))
         if deeds:

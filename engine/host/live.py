@@ -6,7 +6,7 @@ while recording), commit, accept. Nothing has an effect before it is in the jour
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event
 from typing import NamedTuple
@@ -41,6 +41,8 @@ __all__ = ["LiveOptions", "SessionHost"]
 
 INPUTS_LIMIT = 4_000_000
 """Inputs kept in memory for a recording that may still start (256 MB at the most)."""
+SCHEDULED_LIMIT = 1_000
+"""Storms that wait for their starts."""
 TICK_NS = NS_PER_S
 REQUEST_IDLE_S = 0.000_2
 """How long the engine sleeps at the least while requests of bots are under way: those of that time arrive
@@ -94,10 +96,7 @@ class SessionHost(PacedHost):
         self._storms_seen = 0
         self._gate_seen = 0
         self._snapshots: SnapshotWriter | None = None
-        self._scheduled = sorted(
-            (storm.checked() for storm in options.storms),
-            key=lambda request: (request.start_ns, request.kind),
-        )
+        self._scheduled = _by_start([storm.checked() for storm in options.storms])
         self._on_poll_wanted = options.on_poll_wanted or (lambda: None)
         self._uncommitted: list[Command] = []
         self._end_by_ns: int | None = None
@@ -153,9 +152,16 @@ class SessionHost(PacedHost):
         """Cancel all of an account's resting orders; False when the queue is full."""
         return self._ask_input(Command(kind=CommandKind.CANCEL_ALL, account=account))
 
-    def throw_gate(self, action: GateAction, account: int) -> bool:
-        """Throw a switch of the risk gate for an account, or ALL_ACCOUNTS; False when the queue is full."""
-        return self._ask_input(gate_command(action, account))
+    def throw_gate(self, action: GateAction, account: int, *, limit: str = "", value: int = 0) -> bool:
+        """Throw a switch of the risk gate for an account, or ALL_ACCOUNTS, or set a limit as the gate counts
+        it; False when the queue is full. Raises UsageError for a limit that cannot be."""
+        return self._ask_input(gate_command(action, account, limit=limit, value=value))
+
+    def run_script(self, storms: Sequence[StormRequest]) -> None:
+        """Start these, from now on: their starts count from the session's present. Raises StormError."""
+        for storm in storms:
+            self.session.storms.check(storm)
+        self._ask(lambda: self._schedule(storms))
 
     def set_target(self, status: TargetStatus, number: int = 0) -> None:
         """Take the outcome of a poll of one of the targets."""
@@ -237,7 +243,18 @@ class SessionHost(PacedHost):
         self._input(storm_command(request))
         self._on_poll_wanted()
 
+    def _schedule(self, storms: Sequence[StormRequest]) -> None:
+        waiting = [*self._scheduled, *storms]
+        if len(waiting) > SCHEDULED_LIMIT:
+            raise UsageError(f"{len(waiting)} storms would wait for their starts; {SCHEDULED_LIMIT} may")
+        now_ns = self.session.now_ns
+        fresh = [storm._replace(start_ns=now_ns + storm.start_ns) for storm in storms]
+        self._scheduled = _by_start([*self._scheduled, *fresh])
+        self._fire_due()
+
     def _stop_storms(self, kind: ChaosKind | None) -> None:
+        # Also what waits: who stops everything does not want it to begin anew by itself.
+        self._scheduled = [one for one in self._scheduled if kind is not None and one.kind != kind]
         self._input(Command(kind=CommandKind.STORM_STOP, storm=0 if kind is None else kind))
         self._on_poll_wanted()
 
@@ -390,6 +407,7 @@ class SessionHost(PacedHost):
                 time_ns=self.session.now_ns,
                 severity="warning",
                 text=f"not published any more: {self.publication.error}",
+                kind="host",
             )
 
     def _end_ns(self) -> int | None:
@@ -416,7 +434,7 @@ class SessionHost(PacedHost):
         self._flush_inputs()
         self._ask_ledger()
         self._end_by_ns = None
-        self.session.alerts.clear("recording")
+        self.session.alerts.clear("recording", self.session.now_ns)
         self._recorder = Recorder.start(
             self.options.runs_root,
             self._header(),
@@ -446,6 +464,7 @@ class SessionHost(PacedHost):
             time_ns=self.session.now_ns,
             severity="critical",
             text=f"recording stopped: {reason}",
+            kind="host",
         )
 
     def _stop_recording(self) -> None:
@@ -524,6 +543,9 @@ class SessionHost(PacedHost):
 
     # -- frames ---------------------------------------------------------------------------------------
 
+    def _scheduled_view(self) -> tuple[StormRequest, ...]:
+        return tuple(self._scheduled)
+
     def _verdict_view(self) -> VerdictView:
         if self._recorder is not None and self._recorder.active:
             return verdict_view(self._recorder.verdict)
@@ -546,3 +568,7 @@ class SessionHost(PacedHost):
             storms=recorder.storms,
             error=recorder.error,
         )
+
+
+def _by_start(storms: list[StormRequest]) -> list[StormRequest]:
+    return sorted(storms, key=lambda request: (request.start_ns, request.kind))

@@ -146,7 +146,9 @@ class LockstepHost(SessionHost):
         self.broken = reason
         self._ended = True
         self._notice = reason
-        self.session.alerts.raise_alert("lockstep", time_ns=now_ns, severity="critical", text=reason)
+        self.session.alerts.raise_alert(
+            "lockstep", time_ns=now_ns, severity="critical", text=reason, kind="host"
+        )
         if self._recorder is not None and self._recorder.active:
             self._recorder.on_event("lockstep_broken", now_ns, {"reason": reason})
         if self.options.target == "agent":

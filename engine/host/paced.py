@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from engine.core.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from engine.core.errors import StormdeskError, StormError, UsageError
@@ -181,13 +181,21 @@ class PacedHost:
         """Cancel all of an account's resting orders; False when the queue is full. Live only."""
         raise UsageError("a replay takes no orders: what happened, happened")
 
-    def throw_gate(self, action: GateAction, account: int) -> bool:
-        """Throw a switch of the risk gate; False when the queue is full. Live only."""
+    def throw_gate(self, action: GateAction, account: int, *, limit: str = "", value: int = 0) -> bool:
+        """Throw a switch of the risk gate, or set a limit; False when the queue is full. Live only."""
         raise UsageError("a replay takes no orders: there is nobody to hold back")
 
+    def run_script(self, storms: Sequence[StormRequest]) -> None:
+        """Start these from now on. Live only."""
+        raise StormError("a replay cannot be stormed: what happened, happened")
+
     def acknowledge_alerts(self) -> None:
-        """Mark all alerts as seen."""
+        """Mark all alerts as seen. It is no input: nothing that is computed depends on it."""
         self._ask(lambda: self.session.alerts.acknowledge_all())
+
+    def acknowledge_alert(self, alert_id: int) -> None:
+        """Mark one alert as seen."""
+        self._ask(lambda: self.session.alerts.acknowledge(alert_id))
 
     def add_marker(self, label: str) -> None:
         """Mark the present."""
@@ -385,7 +393,10 @@ class PacedHost:
 
     def _note_failure(self, trace: str) -> None:
         self.session.alerts.note(
-            time_ns=self.session.now_ns, severity="critical", text=f"engine stopped: {self.failure}"
+            time_ns=self.session.now_ns,
+            severity="critical",
+            text=f"engine stopped: {self.failure}",
+            kind="host",
         )
         self._failure_trace = trace
         self._publish()
@@ -429,6 +440,7 @@ class PacedHost:
             notice=self._notice,
             jump=self._jump,
             venue=self._venue_view(),
+            scheduled=self._scheduled_view(),
         )
 
     def _state(self) -> str:
@@ -460,6 +472,9 @@ class PacedHost:
                 StageView(s.name, *s.percentiles(), s.unit) for s in self._stages.values()
             )
         return self._stage_views
+
+    def _scheduled_view(self) -> tuple[StormRequest, ...]:
+        return ()
 
     def _verdict_view(self) -> VerdictView:
         return VerdictView("UNKNOWN", None, "no_target: nothing is being judged")

@@ -36,8 +36,17 @@ class ReplayHost(PacedHost):
 
     mode = "replay"
 
-    def __init__(self, run_dir: Path, *, source_override: str | None = None, frame_hz: float = 20.0) -> None:
+    def __init__(
+        self,
+        run_dir: Path,
+        *,
+        source_override: str | None = None,
+        frame_hz: float = 20.0,
+        is_growing: bool = False,
+    ) -> None:
+        """`is_growing`: the run is being recorded, so that it has no end yet is as it should be."""
         self.run = RunDirectory(run_dir)
+        self._is_growing = is_growing
         reader = JournalReader(self.run.journal_path)
         self.header: RunHeader = reader.header
         self._inputs: list[Command] = []
@@ -70,12 +79,12 @@ class ReplayHost(PacedHost):
                 f"recorded by another engine ({self.header.engine_version}, {self.header.source_hash}): what "
                 "this one recomputes may differ, and says so where it does"
             )
-        if journal.torn is not None:
+        if journal.torn is not None and not self._is_growing:
             said.append(str(journal.torn))
-        if not journal.complete:
+        if not journal.complete and not self._is_growing:
             said.append(f"the recording was cut off: this replay ends at {self._last_ns / NS_PER_S:.3f} s")
         for text in said:
-            self.session.alerts.note(time_ns=self.session.now_ns, severity="warning", text=text)
+            self.session.alerts.note(time_ns=self.session.now_ns, severity="warning", text=text, kind="host")
         if said:
             self._notice = "; ".join(said)
 
@@ -135,6 +144,7 @@ class ReplayHost(PacedHost):
 
     def _take_over(self, session: Session, input_count: int) -> None:
         """Goes on with another session of the run, which has taken so many inputs."""
+        session.alerts.adopt_acknowledgements(self.session.alerts)
         self.session = session
         self._next = input_count
         self._snapshots.moved_to(session)
@@ -154,7 +164,9 @@ class ReplayHost(PacedHost):
                 f"the recomputed market differs from the record at {self.session.now_ns / NS_PER_S:.3f} s: "
                 "stormdesk verify tells more"
             )
-            self.session.alerts.note(time_ns=self.session.now_ns, severity="critical", text=self._notice)
+            self.session.alerts.note(
+                time_ns=self.session.now_ns, severity="critical", text=self._notice, kind="host"
+            )
 
     def _toggle_recording(self) -> None:
         raise UsageError("this is a recording already")

@@ -80,11 +80,15 @@ class Targets:
         for one in news:
             key = f"target-{one.number}-{one.what}"
             if one.ended_ns is not None:
-                session.alerts.clear(key)
+                session.alerts.clear(key, session.now_ns)
                 continue
             name = self.records[one.number].bot or self.specs[one.number].text
             session.alerts.raise_alert(
-                key, time_ns=one.found_ns, severity="warning", text=f"target {name}: {one.line}"
+                key,
+                time_ns=one.found_ns,
+                severity="warning",
+                text=f"target {name}: {one.line}",
+                kind="target",
             )
         return news
 

@@ -131,7 +131,7 @@ def test_python_is_told_exactly_when_an_alert_goes_up_or_comes_down(life):
         if step[0] == "sample":
             before = (store.count, set(store._raised))
             watch(store, market)
-            changed = (store.count, store._raised) != before
+            changed = (store.count, set(store._raised)) != before
             assert market.told == changed
             if market.told:
                 watch(heard, market)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.core.alerts import ALERTS_KEPT, AlertStore
+from engine.core.alerts import ALERTS_KEPT, REOPEN_NS, AlertStore
 from engine.core.clock import utc_iso, utc_run_id
 from engine.core.queues import BoundedQueue
 from engine.core.stages import WINDOW, Percentiles, StageWindow
@@ -41,13 +41,14 @@ def test_an_alert_is_raised_once_until_its_condition_has_gone():
     for time_ns in range(3):
         raise_it(store, "regime", time_ns)
     raise_it(store, "target", 3)
-    store.clear("regime")
-    raise_it(store, "regime", 4)
+    store.clear("regime", 3)
+    again_ns = 3 + REOPEN_NS + 1
+    raise_it(store, "regime", again_ns)
     store.clear("never raised")
-    assert [(a.alert_id, a.time_ns, a.text) for a in store.alerts()] == [
-        (1, 0, "regime"),
-        (2, 3, "target"),
-        (3, 4, "regime"),
+    assert [(a.alert_id, a.time_ns, a.text, a.state) for a in store.alerts()] == [
+        (1, 0, "regime", "cleared"),
+        (2, 3, "target", "active"),
+        (3, again_ns, "regime", "active"),
     ]
 
 
@@ -69,7 +70,14 @@ def test_the_alert_store_forgets_the_oldest_and_keeps_counting():
     store.note(time_ns=0, severity="info", text="")
     ids = [a.alert_id for a in store.alerts()]
     assert ids == list(range(9, ALERTS_KEPT + 9))
-    assert store.statistics() == {"kept": ALERTS_KEPT, "limit": ALERTS_KEPT, "raised": ALERTS_KEPT + 8}
+    assert store.statistics() == {
+        "kept": ALERTS_KEPT,
+        "limit": ALERTS_KEPT,
+        "raised": ALERTS_KEPT + 8,
+        "dropped": 8,
+        "repeats": 0,
+        "holding": 0,
+    }
 
 
 def test_a_stage_without_measurements_has_no_percentiles():

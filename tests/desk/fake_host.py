@@ -5,20 +5,23 @@ Everything is arithmetic on the time, so the same moment gives the same frame in
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
+from engine.core.alerts import Alert, EventRow, Evidence, Measured
 from engine.core.clock import NS_PER_MS, NS_PER_S
 from engine.core.errors import StormError
 from engine.core.types import FaultKind, GateAction, Instrument, StormKind
 from engine.frame import (
     AgentView,
-    AlertView,
     FeedView,
     Frame,
+    GateView,
+    GuardView,
     HostView,
     JumpView,
     Kpis,
@@ -29,6 +32,7 @@ from engine.frame import (
     RecordingView,
     SeriesView,
     StageView,
+    StormRunView,
     StormView,
     SymbolView,
     TargetView,
@@ -37,8 +41,9 @@ from engine.frame import (
     VerdictView,
 )
 from engine.score.card import BotCard, FaultReaction, SelfReport
+from engine.storm_view import course_of
 from engine.storms.catalogue import entry_of
-from engine.storms.request import ChaosKind
+from engine.storms.request import ChaosKind, Course, StormRequest
 
 ACME = Instrument("ACME", Decimal("0.01"), Decimal("1"), "USD", 100)
 BTC = Instrument("BTCUSDT", Decimal("0.01"), Decimal("0.00001"), "USDT", 10_000)
@@ -138,6 +143,114 @@ def bot_card(name: str = "maker-1", account: int = 40, *, faults: bool = True) -
     )  # fmt: skip
 
 
+def alarms() -> tuple[Alert, ...]:
+    """Alerts of every sort, some with evidence."""
+    second = NS_PER_S
+    crash = Evidence(
+        70 * second,
+        70_700 * NS_PER_MS,
+        (Measured("CUSUM of the hazard", 14.0, 12.0), Measured("severity, 0 to 1", 0.93)),
+        first_event=8_206,
+        last_event=8_555,
+        events=(
+            EventRow(8_553, 70_690 * NS_PER_MS, 4, 0, 10_051, 34, 4_176),
+            EventRow(8_554, 70_694 * NS_PER_MS, 2, 1, 10_060, 0, 4_102),
+            EventRow(8_555, 70_699 * NS_PER_MS, 1, 1, 10_052, 120, 4_203),
+        ),
+        price_ticks=10_051,
+        side=1,
+    )
+    tripped = Evidence(
+        62 * second,
+        62 * second,
+        (Measured("position; the order would go beyond", 950, 1_000, "lots"),),
+    )
+    regime = Evidence(
+        44 * second,
+        44 * second,
+        (Measured("stress score", 1.62, 1.5), Measured("spread", 5.01, None, "bps")),
+    )
+    return (
+        Alert(
+            1, 26 * second, "info", "twap children", True, "detector", 26 * second, 1, "cleared", 36 * second
+        ),
+        Alert(
+            2, 44 * second, "warning", "regime aggressive (score 1.6)", False, "regime", 52 * second, 3,
+            "cleared", 58 * second, regime,
+        ),
+        Alert(
+            3, 62 * second, "critical", "gate: bot latched, position limit", False, "gate", 62 * second, 1,
+            "active", None, tripped,
+        ),
+        Alert(
+            4, 70_700 * NS_PER_MS, "critical", "flash crash warning", False, "detector", 78 * second, 2,
+            "active", None, crash,
+        ),
+        Alert(
+            5, 80 * second, "critical", "HISTORY halted: 3 messages are missing", False, "feed", 80 * second
+        ),
+    )  # fmt: skip
+
+
+def gates() -> tuple[GateView, ...]:
+    """The desk near a limit, the target latched, a bot."""
+    rate = GuardView("orders_per_s", 12.0, 5_000, "orders/s", True)
+    return (
+        GateView(
+            1, "me", "", None, 0,
+            (
+                rate._replace(used=4_200.0),
+                GuardView("max_position", 930.0, 1_000.0, "base", True),
+                GuardView("max_daily_loss", 41.5, 500.0, "money", True),
+                GuardView("max_orders_per_trade", 3.2, 100, "orders", True, "from 100 orders on, 48 so far"),
+                GuardView("max_order", None, 1_000.0, "base", False),
+                GuardView("max_notional", None, 1_000_000.0, "money", False),
+                GuardView("price_collar_bps", None, 200.0, "bps", False),
+            ),
+            48, -41.5,
+        ),
+        GateView(
+            2, "bot", "position_limit", 62 * NS_PER_S, 1,
+            (rate, GuardView("max_position", 950.0, 1_000.0, "base", True)), 1_204, 310.25,
+        ),
+        GateView(
+            40, "maker-1", "", None, 0, (rate, GuardView("trading", None, 0.0, "", False, "off")), 0, 0.0
+        ),
+    )  # fmt: skip
+
+
+def storm_run(
+    kind: ChaosKind, start_s: float, request: StormRequest, *, ended_s: float | None = None, **more: Any
+) -> StormRunView:
+    """One that began then."""
+    start_ns = int(start_s * NS_PER_S)
+    return StormRunView(
+        kind=int(kind),
+        name=entry_of(kind).name,
+        started_ns=start_ns,
+        ends_ns=start_ns + request.duration_ns,
+        ended_ns=None if ended_s is None else int(ended_s * NS_PER_S),
+        cause="" if ended_s is None else "expired",
+        severity=0.52,
+        severity_text=request.severity_text,
+        course=course_of(request, 42),
+        seed=0,
+    )._replace(**more)
+
+
+def storm_runs() -> tuple[StormRunView, ...]:
+    """One that is over, a ramp and a fault that run."""
+    constant = StormRequest(StormKind.PHANTOM, 0.6, 20)
+    ramp = StormRequest(StormKind.CRASH, 0.2, 15, course=Course.RAMP, severity_to=0.9)
+    spent = {"orders": 416, "lots": 16_735, "position_lots": -16_735, "fees": 20.85, "pnl": -10_482.81}
+    back = {"recovery": "recovered", "recovery_s": 7.3}
+    return (
+        storm_run(StormKind.PHANTOM, 31, constant, ended_s=51, orders=310, pnl=12.5, **back),
+        storm_run(FaultKind.STALE, 70, StormRequest(FaultKind.STALE, 0.5, 30), severity=0.5),
+        storm_run(StormKind.CRASH, 76, ramp, **spent),
+    )
+
+
 def wave(step: int, period: int, height: int) -> int:
     """A triangle wave: integers only, so no machine disagrees."""
     phase = step % (2 * period)
@@ -169,6 +282,11 @@ class FakeHost:
     jump_view: JumpView | None = None
     venue: VenueView = OPEN
     bots: tuple[BotCard, ...] = ()
+    alerts: tuple[Alert, ...] | None = None
+    """Other than three without evidence."""
+    gates: tuple[GateView, ...] = ()
+    storm_runs: tuple[StormRunView, ...] = ()
+    scheduled: tuple[StormRequest, ...] = ()
     state: str | None = None
     """Other than running or paused."""
     _built: Frame | None = None
@@ -244,12 +362,22 @@ class FakeHost:
     def cancel_all(self, account: int) -> None:
         self._called("cancel_all", int(account))
 
-    def throw_gate(self, action: GateAction, account: int) -> None:
-        self._called("throw_gate", action, account)
+    def throw_gate(self, action: GateAction, account: int, *, limit: str = "", value: int = 0) -> None:
+        self._called("throw_gate", action, account, *((limit, value) if limit else ()))
+
+    def run_script(self, storms: Sequence[StormRequest]) -> None:
+        self.scheduled = tuple(one._replace(start_ns=self.time_ns + one.start_ns) for one in storms)
+        self._called("run_script", len(storms))
+
+    def run_thread(self) -> None:
+        self._called("run_thread")
 
     def acknowledge_alerts(self) -> None:
         self.acknowledged = True
         self._called("acknowledge_alerts")
+
+    def acknowledge_alert(self, alert_id: int) -> None:
+        self._called("acknowledge_alert", alert_id)
 
     def add_marker(self, label: str) -> None:
         self.markers.append(MarkerView(self.time_ns, "user", label))
@@ -352,13 +480,16 @@ class FakeHost:
                 MarkerView(51 * NS_PER_S, "storm_stop", "phantom"),
                 *self.markers,
             ),
-            alerts=(
-                AlertView(1, 31 * NS_PER_S, "info", "storm PHANTOM started, severity 0.60", True),
-                AlertView(2, 44 * NS_PER_S, "warning", "regime is AGGRESSIVE", self.acknowledged),
-                AlertView(3, 71 * NS_PER_S, "critical", "target lost 2.1 % of its equity", self.acknowledged),
+            alerts=self.alerts
+            or (
+                Alert(1, 31 * NS_PER_S, "info", "storm PHANTOM started, severity 0.60", True),
+                Alert(2, 44 * NS_PER_S, "warning", "regime is AGGRESSIVE", self.acknowledged),
+                Alert(3, 71 * NS_PER_S, "critical", "target lost 2.1 % of its equity", self.acknowledged),
             ),
             feed=self.feed,
             bots=self.bots,
+            gates=self.gates,
+            storm_runs=self.storm_runs,
         )
 
     def _trade(self, i: int, lot: int) -> TradeView:
@@ -473,6 +604,7 @@ class FakeHost:
             notice=None,
             jump=self.jump_view,
             venue=self.venue if known else VenueView(),
+            scheduled=self.scheduled,
         )
 
     def _end_ns(self) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 from typing import cast
 
@@ -13,7 +14,7 @@ from desk.actions import Actions
 from desk.commands import VERBS, CommandError, Parsed, complete, parse
 from engine.core.clock import NS_PER_S
 from engine.core.types import ALL_ACCOUNTS, Account, GateAction
-from tests.desk.fake_host import AUGUST_8, BTC, FakeHost, feed_view
+from tests.desk.fake_host import AUGUST_8, BTC, FakeHost, feed_view, gates
 
 LIVE = FakeHost().frame()
 RECORDED = FakeHost(feed=feed_view()).frame()
@@ -169,7 +170,8 @@ def test_every_completion_of_a_verb_can_be_parsed() -> None:
     for name, verb in VERBS.items():
         if verb.choices:
             for line in complete(name + " "):
-                assert isinstance(parse(line, LIVE), Parsed)
+                rest = " max_position 5" if name == "limit" else ""
+                assert isinstance(parse(line + rest, LIVE), Parsed)
 
 
 WORDS = st.lists(st.one_of(st.sampled_from(sorted(VERBS)), st.text(max_size=12)), max_size=5)
@@ -190,3 +192,76 @@ def test_any_line_is_a_command_nothing_or_a_clear_error(line: str) -> None:
             assert str(error)
             assert 0 <= error.start <= error.end
     complete(line)
+
+
+# -- the gate ----------------------------------------------------------------------------------
+
+GATED = FakeHost(gates=gates()).frame()
+
+
+class Thrown:
+    """Stands for the actions: remembers what was thrown."""
+
+    def __init__(self) -> None:
+        self.thrown: list[tuple[object, ...]] = []
+
+    def throw_gate(self, action: GateAction, account: int, said: str, **more: object) -> None:
+        self.thrown.append((action, account, *more.values()))
+
+
+@pytest.mark.parametrize(
+    ("line", "thrown"),
+    [
+        ("limit target max_position 500", (GateAction.LIMIT, 2, "max_position_lots", 500)),
+        ("limit target position 500", (GateAction.LIMIT, 2, "max_position_lots", 500)),
+        ("limit desk max_daily_loss 12.5", (GateAction.LIMIT, 1, "max_loss", 1_250_000_000)),
+        ("limit everybody max_notional 1000", (GateAction.LIMIT, ALL_ACCOUNTS, "max_notional", 100_000)),
+        ("limit maker-1 orders_per_s 20", (GateAction.LIMIT, 40, "orders_per_s", 20)),
+        ("limit desk price_collar_bps 1.5", (GateAction.LIMIT, 1, "collar_ppm", 150)),
+        ("limit desk max_order off", (GateAction.LIMIT, 1, "max_order_lots", 0)),
+        ("limit desk trading off", (GateAction.LIMIT, 1, "is_closed", 1)),
+        ("limit desk trading on", (GateAction.LIMIT, 1, "is_closed", 0)),
+        ("reset maker-1", (GateAction.RESET, 40)),
+        ("kill MAKER-1", (GateAction.KILL, 40)),
+    ],
+)
+def test_the_gate_is_set_by_names_and_units_of_people(line: str, thrown: tuple[object, ...]) -> None:
+    parsed = parse(line, GATED)
+    assert parsed is not None
+    actions = Thrown()
+    parsed.run(cast(Actions, actions))
+    assert actions.thrown == [thrown]
+
+
+@pytest.mark.parametrize(
+    ("line", "word", "says"),
+    [
+        ("limit nobody max_position 5", "nobody", "desk target maker-1"),
+        ("limit desk max_hope 5", "max_hope", "no limit"),
+        ("limit desk max_position 1.5", "1.5", "in lots of 1"),
+        ("limit desk orders_per_s 2.5", "2.5", "not whole"),
+        ("limit desk max_position -5", "-5", "above zero"),
+        ("limit desk max_position nan", "nan", "above zero"),
+        ("limit desk max_position lots", "lots", "no number"),
+        ("limit desk max_feed_gaps 65", "65", "0 (none) to 64"),
+        ("limit desk max_notional 1e30", "1e30", "out of range"),
+        ("limit desk trading maybe", "maybe", "neither on nor off"),
+    ],
+)
+def test_a_limit_that_cannot_be_is_refused_at_its_word(line: str, word: str, says: str) -> None:
+    with pytest.raises(CommandError, match=re.escape(says)) as caught:
+        parse(line, GATED)
+    assert line[caught.value.start : caught.value.end] == word
+
+
+def test_a_limit_that_is_set_is_never_none() -> None:
+    parsed = parse("limit desk max_notional 0.001", GATED)
+    assert parsed is not None
+    actions = Thrown()
+    parsed.run(cast(Actions, actions))
+    assert actions.thrown == [(GateAction.LIMIT, 1, "max_notional", 1)]
+
+
+def test_in_a_replay_nobody_is_limited() -> None:
+    with pytest.raises(CommandError, match="it has happened"):
+        parse("limit desk max_position 5", REPLAY)

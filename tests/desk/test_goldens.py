@@ -16,7 +16,9 @@ from desk.screenshot import Picture, render_desk_async
 from engine.core.clock import NS_PER_MS, NS_PER_S
 from engine.core.types import FaultKind, StormKind
 from engine.frame import JumpView, VenueView
-from tests.desk.fake_host import AUGUST_8, BTC, FakeHost, bot_card, feed_view
+from engine.storms.request import Course, StormRequest
+from engine.storms.script import TEMPLATE
+from tests.desk.fake_host import AUGUST_8, BTC, FakeHost, alarms, bot_card, feed_view, gates, storm_runs
 
 SIZES = ((80, 24), (120, 40), (160, 48))
 Golden = Callable[[str, str], None]
@@ -97,8 +99,73 @@ def test_a_jump_on_its_way_through_an_auction(size: tuple[int, int], golden: Gol
     golden(f"jump-{size[0]}x{size[1]}.txt", draw(host, size).text)
 
 
+@pytest.mark.parametrize("size", [*SIZES, (200, 60)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_alerts_with_the_evidence_of_the_chosen_one(size: tuple[int, int], golden: Golden) -> None:
+    host = FakeHost(alerts=alarms())
+    golden(f"alerts-{size[0]}x{size[1]}.txt", draw(host, size, "n", "j", "j").text)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_alerts_alone_on_the_screen(size: tuple[int, int], golden: Golden) -> None:
+    golden(f"alerts-zoomed-{size[0]}x{size[1]}.txt", draw(FakeHost(alerts=alarms()), size, *"njz").text)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_the_evidence_page(size: tuple[int, int], golden: Golden) -> None:
+    golden(f"evidence-{size[0]}x{size[1]}.txt", draw(FakeHost(alerts=alarms()), size, *"njE").text)
+
+
+@pytest.mark.parametrize("size", [*SIZES, (200, 60)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_the_gate_with_headroom_and_who_is_latched(size: tuple[int, int], golden: Golden) -> None:
+    golden(f"gate-{size[0]}x{size[1]}.txt", draw(FakeHost(gates=gates()), size, "G", "j").text)
+
+
+def test_the_gate_alone_on_the_screen(golden: Golden) -> None:
+    golden("gate-zoomed-120x40.txt", draw(FakeHost(gates=gates()), (120, 40), "G", "z").text)
+
+
+def timeline_host() -> FakeHost:
+    bleed = StormRequest(
+        StormKind.BLEED, 0.2, 20, start_ns=95 * NS_PER_S, course=Course.WALK, severity_to=0.9
+    )
+    host = FakeHost(storm_runs=storm_runs(), scheduled=(bleed,))
+    host.storms[FaultKind.STALE] = (0.5, 70 * NS_PER_S, 100 * NS_PER_S)
+    return host
+
+
+@pytest.mark.parametrize("size", [*SIZES, (200, 60)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_storms_and_a_fault_on_their_timeline(size: tuple[int, int], golden: Golden) -> None:
+    golden(f"storms-{size[0]}x{size[1]}.txt", draw(timeline_host(), size, "T").text)
+
+
+def test_the_timeline_alone_on_the_screen(golden: Golden) -> None:
+    golden("storms-zoomed-120x40.txt", draw(timeline_host(), (120, 40), "T", "z").text)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize(("name", "keys"), [("scripts", "F"), ("scripts-bad", "Fj"), ("editor", "Fje")])
+def test_storm_scripts_and_their_editor(
+    name: str,
+    keys: str,
+    size: tuple[int, int],
+    golden: Golden,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "storms").mkdir()
+    (tmp_path / "storms" / "a-template.toml").write_text(TEMPLATE)
+    (tmp_path / "storms" / "broken.toml").write_text(TEMPLATE.replace('"bid"', '"left"'))
+    monkeypatch.chdir(tmp_path)
+    picture = asyncio.run(
+        render_desk_async(
+            FakeHost(), width=size[0], height=size[1], keys=tuple(keys), scripts_dir=Path("storms")
+        )
+    )
+    golden(f"{name}-{size[0]}x{size[1]}.txt", picture.text)
+
+
 def test_help_from_the_tables(golden: Golden) -> None:
-    golden("help-160x120.txt", draw(FakeHost(), (160, 120), "?").text)
+    golden("help-160x140.txt", draw(FakeHost(), (160, 140), "?").text)
 
 
 def test_a_single_panel_on_a_small_screen(golden: Golden) -> None:

@@ -11,7 +11,9 @@ from textual.events import Key
 from desk.actions import Actions
 from desk.app import DeskApp, DeskOptions
 from desk.bindings import BINDINGS, KeyTable, keys_as_markdown
+from desk.screens.evidence import EvidenceScreen
 from desk.screens.help import HelpScreen
+from desk.screens.scripts import ScriptsScreen
 from desk.screens.venue import VenueScreen
 from desk.screenshot import screen_text
 from engine.core.clock import NS_PER_S
@@ -19,7 +21,7 @@ from engine.core.errors import UsageError
 from engine.core.types import FaultKind, StormKind
 from engine.frame import VenueView
 from engine.storms.request import ChaosKind
-from tests.desk.fake_host import FakeHost, bot_card
+from tests.desk.fake_host import FakeHost, bot_card, gates
 
 Check = Callable[[DeskApp, FakeHost], Any]
 
@@ -70,12 +72,19 @@ EFFECTS: dict[str, tuple[str, tuple[str, ...], Check]] = {
     "disarm": ("live", ("4",), lambda app, host: app.view.deck.armed is None and not host.calls),
     "stop_storms": ("live", (), called("stop_storms", None)),
     "kill": ("live", (), command_is("kill ")),
+    "gate_reset": ("live", ("G", "j"), command_is("reset target ")),
+    "gate_day": ("live", (), command_is("day desk ")),
+    "gate_limit": ("live", ("G", "j", "j"), command_is("limit maker-1 ")),
+    "scripts": ("live", (), lambda app, host: isinstance(app.screen, ScriptsScreen)),
     "severity_up": ("live", (), lambda app, host: app.view.deck.severity == 0.65),
     "severity_down": ("live", (), lambda app, host: app.view.deck.severity == 0.55),
     "duration_up": ("live", (), lambda app, host: app.view.deck.duration_s == 25),
     "duration_down": ("live", (), lambda app, host: app.view.deck.duration_s == 15),
     "record": ("live", (), called("toggle_recording")),
-    "acknowledge": ("live", (), called("acknowledge_alerts")),
+    "acknowledge": ("live", ("n", "j"), called("acknowledge_alert", 2)),
+    "acknowledge_all": ("live", ("n",), called("acknowledge_alerts")),
+    "evidence": ("live", (), lambda app, host: isinstance(app.screen, EvidenceScreen)),
+    "jump_to_alert": ("replay", (), called("seek", 71 * NS_PER_S)),
     "centre": ("live", ("pageup",), lambda app, host: app.view.axis.centre == 10_061),
     "follow": ("live", (), lambda app, host: app.view.axis.follow),
     "coarser": ("live", (), lambda app, host: app.view.axis.grouping == 2),
@@ -97,7 +106,11 @@ EFFECTS: dict[str, tuple[str, tuple[str, ...], Check]] = {
     "next_bot": ("live", ("w",), lambda app, host: app.view.bot == 2),
     "previous_bot": ("live", (), lambda app, host: app.view.bot == -1),
     "panel_score": ("live", (), focused("score")),
+    "panel_gate": ("live", (), focused("gate")),
+    "panel_storms": ("live", (), focused("storms")),
     "panel_alerts": ("live", (), focused("alerts")),
+    "choose_next": ("live", ("n",), lambda app, host: app.view.chosen == {"alerts": 2}),
+    "choose_previous": ("live", ("G", "j"), lambda app, host: app.view.chosen == {"gate": 1}),
     "command": ("live", (), command_is("")),
     "palette": ("live", (), lambda app, host: type(app.screen).__name__ == "CommandPalette"),
     "venue": ("live", (), lambda app, host: isinstance(app.screen, VenueScreen)),
@@ -116,8 +129,8 @@ def test_the_cases_cover_the_table_and_each_binding_has_an_action() -> None:
 @pytest.mark.parametrize("action", sorted(EFFECTS))
 async def test_a_key_does_what_the_table_says(action: str, tmp_path: Any) -> None:
     mode, before, check = EFFECTS[action]
-    host = FakeHost(mode=mode, bots=(bot_card(), bot_card("taker", 41)))
-    options = DeskOptions(timer=False, coach=False, files_dir=str(tmp_path))
+    host = FakeHost(mode=mode, bots=(bot_card(), bot_card("taker", 41)), gates=gates())
+    options = DeskOptions(timer=False, coach=False, files_dir=str(tmp_path), scripts_dir=tmp_path)
     app = DeskApp(host, options=options)
     key = next(binding.key for binding in BINDINGS if binding.id == action)
     async with app.run_test(size=(120, 40)) as pilot:

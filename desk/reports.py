@@ -42,6 +42,7 @@ def verify_report(run: str, *, out: Path | None, source: str | None, anyway: boo
         "checkpoints": result.checkpoints_compared,
         "ticks": result.ticks_compared,
         "storm_rows": result.storm_rows_compared,
+        "gate_rows": result.gate_rows_compared,
         "snapshots": result.snapshots_compared,
         "score_cards": result.cards_compared,
         "ledger_samples": result.ledger_samples_compared,

@@ -461,6 +461,7 @@ class Session:
         if entry.what == "kill" and entry.account == ALL_ACCOUNTS:
             self.storms.stop()
         if entry.what in ("trip", "kill"):
+            self.score.take_breach(entry.account, entry.time_ns, entry.reason)
             text = f"gate: {self.account_name(entry.account)} latched, {entry.reason.replace('_', ' ')}"
             self.alerts.note(time_ns=entry.time_ns, severity="critical", text=text)
             self.add_marker("gate", text)

@@ -57,6 +57,12 @@ class AlertStore:
         """All that are kept, oldest first."""
         return tuple(self._alerts)
 
+    def since(self, count: int) -> list[Alert]:
+        """Those raised after the first `count`, as far as they are kept."""
+        if count == self.count:
+            return []
+        return [alert for alert in self._alerts if alert.alert_id > count]
+
     def state(self) -> dict[str, Any]:
         """Everything, as JSON can hold it."""
         alerts = [list(alert) for alert in self._alerts]

@@ -37,6 +37,8 @@ _CARD_MONEY = (
     "realised_spread",
     "max_drawdown",
     "max_exposure",
+    "low_pnl",
+    "low_exposure",
 )
 _WINDOW_MONEY = ("pnl", "inventory_pnl")
 _NOT_WRITTEN = ("currency_per_unit", "faults", "self_report")
@@ -49,6 +51,8 @@ class FinalScore(NamedTuple):
     """score.json; without bots there is none."""
     rows: list[dict[str, object]]
     """`bots` of run.yaml."""
+    cards: tuple[BotCard, ...] = ()
+    """What both are made of."""
 
 
 def take_score(session: RecordableSession) -> FinalScore:
@@ -56,7 +60,8 @@ def take_score(session: RecordableSession) -> FinalScore:
     cards = session.bot_cards()
     if not cards:
         return FinalScore({"bots": []}, [])
-    return FinalScore(score_document(cards, session.exchange.instrument, session.now_ns), bot_rows(cards))
+    document = score_document(cards, session.exchange.instrument, session.now_ns)
+    return FinalScore(document, bot_rows(cards), cards)
 
 
 def score_document(cards: Sequence[BotCard], instrument: Instrument, time_ns: int) -> dict[str, object]:
@@ -115,6 +120,7 @@ def compare_score(path: Path, expected: Mapping[str, object]) -> int:
 def _card_row(card: BotCard, money: Money) -> dict[str, Any]:
     row = {name: value for name, value in card._asdict().items() if name not in _NOT_WRITTEN}
     _say_money(row, _CARD_MONEY, money)
+    row["limits_breached"] = [one._asdict() for one in card.limits_breached]
     row["faults"] = [_window_row(window, money) for window in card.faults]
     report = card.self_report
     row["self_report"] = None if report is None else {**report._asdict(), "difference": report.difference}

@@ -22,6 +22,7 @@ __all__ = [
     "storms_table",
     "storms_text",
     "verify_report",
+    "written_report",
 ]
 
 
@@ -49,6 +50,26 @@ def verify_report(run: str, *, out: Path | None, source: str | None, anyway: boo
         "disagreements": result.disagreements_compared,
         "first_difference": result.first_difference,
         "notes": result.notes,
+    }
+
+
+def written_report(run: str, *, svg: Path | None, text: Path | None, runs_in: Path | None) -> dict[str, Any]:
+    """Write the report of a run; says where. Raises UsageError where that cannot be written."""
+    from engine.core.errors import UsageError
+    from engine.recording.report import write_report
+
+    directory = resolve_run(run, runs_root(runs_in))
+    try:
+        facts = write_report(directory, text=text, picture=svg)
+    except OSError as error:
+        raise UsageError(f"{error.filename or directory.path}: {error.strerror or error}") from error
+    return {
+        "run": directory.run_id,
+        "report": str(text or directory.report_path),
+        "picture": str(svg or directory.picture_path),
+        "verdict": facts.summary.get("verdict"),
+        "storms": facts.storm_count,
+        "alerts": facts.alert_count,
     }
 
 

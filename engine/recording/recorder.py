@@ -108,8 +108,10 @@ class Recorder:
         self.since_ns = header.record_from_ns
         self.active = True
         self.error: str | None = None
+        self.report_path: str | None = None
+        """The page of the finished run (report.py)."""
         self.report_error: str | None = None
-        """Why the finished run has no report."""
+        """Why the finished run has none."""
         self.ticks = 0
         self.storms = 0
         self._has_begun = False
@@ -347,6 +349,7 @@ class Recorder:
 
         try:
             write_report(self._directory)
+            self.report_path = str(self._directory.report_path)
         except (OSError, DataError) as error:
             self.report_error = str(error)
 

@@ -6,6 +6,7 @@ them: a run without them is whole.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,10 @@ def write_report(run: RunDirectory, *, text: Path | None = None, picture: Path |
     Raises DataError where the run cannot be read, OSError where a file cannot be written.
     """
     facts = read_run_facts(run)
-    picture = picture or run.path / "report.svg"
-    text = text or run.path / "report.md"
+    picture, text = picture or run.picture_path, text or run.report_path
     replace_atomically(picture, draw_picture(facts))
-    replace_atomically(text, report_text(facts, picture.name).encode())
+    there = os.path.relpath(picture.absolute(), text.absolute().parent)
+    replace_atomically(text, report_text(facts, Path(there).as_posix()).encode())
     return facts
 
 
@@ -56,6 +57,7 @@ def report_text(facts: RunFacts, picture: str = "report.svg") -> str:
             "```sh",
             f"stormdesk replay {run}    # the same session on the desk, with pause, speed and seek",
             f"stormdesk verify {run}    # recomputes it and compares everything, this verdict too",
+            f"stormdesk report {run}    # writes this page anew",
             "```",
         ],
     ]

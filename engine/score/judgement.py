@@ -120,7 +120,7 @@ def reasons_of(card: BotCard, currency: str, exceeded: str | None = None) -> tup
         trades = [*_of_money(card, currency), *_of_worst_window(card, currency)]
         if exceeded is not None:
             figure = card.amount(card.max_drawdown if exceeded == "drawdown" else card.max_exposure)
-            trades.append(f"{exceeded} of {figure:,.2f} {currency} is above the scenario's limit")
+            trades.insert(0, f"{exceeded} of {figure:,.2f} {currency} is above the scenario's limit")
     lines = [
         *trades,
         *_of_gate(card),

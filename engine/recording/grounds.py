@@ -1,10 +1,11 @@
 """What a verdict stands on, and the reasons in words: drawdown, exposure at the worst moment, orders stuck,
 limits breached, recovery of market and equity.
 
-Computed while the run goes on, in memory that has a bound: equity by the samples that the verdict stands on
-(verdict.py, falls.py), orders and limits by the score card of the target's account (engine/score/), the
-market's recovery by the storm deck's rows. All of it is a function of the journal, so `verify` computes it
-again. A target that has no account here has no orders and no limits that the desk knows: those are None.
+Computed while the run goes on, in memory that has a bound: equity by the samples that the verdict stands on,
+about one a second (verdict.py, falls.py); the worst moment, orders and limits by the score card of the
+target's account (engine/score/), the market's recovery by the storm deck's rows. All of it is a function of
+the journal, so `verify` computes it again. A target that has no account here has no orders and no limits that
+the desk knows: those are None.
 
 *Orders stuck* are three counts: `through_storms`, orders that rested untouched from the beginning to the end
 of a storm or fault (score/windows.py), summed; `at_end`, open orders of which the bot had not been told for
@@ -107,6 +108,18 @@ class RunGrounds:
         card = next((card for card in cards if card.account == account), None)
         return Grounds(self._fields(number, card), self._reasons(number, verdict, card))
 
+    def _worst(self, card: BotCard | None) -> dict[str, object] | None:
+        """The lowest PnL as the ledger saw it, at each fill and every 100 ms; None where there is no card, or
+        it was before the window."""
+        if card is None or card.low_ns is None or card.low_ns < self._records.record_from_ns:
+            return None
+        return {
+            "time_ns": card.low_ns,
+            "pnl": card.amount(card.low_pnl),
+            "position_lots": card.low_position_lots,
+            "notional": card.amount(card.low_exposure),
+        }
+
     def _fields(self, number: int, card: BotCard | None) -> dict[str, object]:
         lows = self._records.lows(number)
         has_equity = self._records.start_millionths(number) is not None
@@ -123,6 +136,7 @@ class RunGrounds:
                 "position_lots": lows.low_position,
                 "notional": money(lows.low_exposure),
             },
+            "worst_moment": self._worst(card),
             "max_notional": money(lows.max_exposure),
             "orders_stuck": None if card is None else self._stuck(card),
             "limits_breached": None if card is None else self._breaches(card),
@@ -160,19 +174,23 @@ class RunGrounds:
     def _reasons(self, number: int, verdict: Verdict, card: BotCard | None) -> list[str]:
         lines = [verdict.reason]
         if self._records.start_millionths(number) is not None:
-            lines += self._of_equity(number)
+            lines += self._of_equity(number, card)
         if card is not None:
             lines += self._of_orders(card)
         lines += self._of_storms(number)
         return lines[:REASONS_LIMIT]
 
-    def _of_equity(self, number: int) -> list[str]:
+    def _of_equity(self, number: int, card: BotCard | None) -> list[str]:
         lows, lines = self._records.lows(number), []
         if lows.max_drawdown:
             share = f" ({lows.max_drawdown / lows.fell_from:.1%})" if lows.fell_from > 0 else ""
             fall = f"{lows.max_drawdown / 1e6:,.2f}{share} at {_at(lows.worst_ns)}"
             lines.append(f"largest drawdown {fall}")
-        if lows.low_ns >= 0:
+        worst = self._worst(card)
+        if worst is not None:
+            held = f"{worst['position_lots']:,} lots worth {worst['notional']:,.2f}"
+            lines.append(f"worst moment {_at(worst['time_ns'])}: PnL {worst['pnl']:+,.2f}, holding {held}")
+        elif lows.low_ns >= 0:
             line = f"lowest equity {lows.low / 1e6:,.2f} at {_at(lows.low_ns)}"
             if lows.low_position is not None:
                 line += f", holding {lows.low_position:,} lots"

@@ -197,11 +197,18 @@ def hex_digest(value: int) -> str:
     return f"{value:016x}"
 
 
-def fields_that_differ(recorded: Mapping[str, Any], recomputed: Mapping[str, object]) -> list[str]:
-    """Keys of `recomputed` whose value reads differently in `recorded`, after one trip through JSON."""
+def fields_that_differ(
+    recorded: Mapping[str, Any], recomputed: Mapping[str, object], *, may_lack: bool = False
+) -> list[str]:
+    """Keys of `recomputed` whose value reads differently in `recorded`, after one trip through JSON.
+    `may_lack`: another engine wrote it, which did not know all of them."""
     expected = msgspec.json.decode(msgspec.json.encode(recomputed))
     missing = object()
-    return [key for key, value in expected.items() if not _same(recorded.get(key, missing), value)]
+    return [
+        key
+        for key, value in expected.items()
+        if not _same(recorded.get(key, missing), value) and not (may_lack and key not in recorded)
+    ]
 
 
 def _same(left: object, right: object) -> bool:

@@ -94,8 +94,9 @@ def write_score(path: Path, document: Mapping[str, object]) -> None:
     replace_atomically(path, json.dumps(document, indent=1).encode() + b"\n")
 
 
-def compare_score(path: Path, expected: Mapping[str, object]) -> int:
-    """Compares score.json with what was recomputed; returns how many cards were compared.
+def compare_score(path: Path, expected: Mapping[str, object], *, may_lack: bool = False) -> int:
+    """Compares score.json with what was recomputed; returns how many cards were compared. `may_lack`: another
+    engine wrote it, which did not know all fields.
 
     Raises VerificationFailed at the first difference, DataError when the file cannot be read.
     """
@@ -107,13 +108,14 @@ def compare_score(path: Path, expected: Mapping[str, object]) -> int:
             raise VerificationFailed(f"{path.name}: missing, recomputed cards of {len(bots)} bots")
         return 0
     head = {key: value for key, value in expected.items() if key != "bots"}
-    _compare(path.name, recorded, head)
+    _compare(path.name, recorded, head, may_lack)
     for row, bot in _pairs(path.name, "bots", recorded, bots):
         where = f"{path.name}: {bot['name']}"
         for window, expected_window in _pairs(where, "faults", row, bot["faults"]):
             name = f"{expected_window['kind']} at {expected_window['at_ns']} ns"
-            _compare(f"{where}: {name}", window, expected_window)
-        _compare(where, row, bot)
+            _compare(f"{where}: {name}", window, expected_window, may_lack)
+        told = {key: value for key, value in bot.items() if key != "faults"}
+        _compare(where, row, told, may_lack)
     return len(bots)
 
 
@@ -165,7 +167,9 @@ def _pairs(
     return ((row if isinstance(row, dict) else {}, one) for row, one in zip(rows, expected, strict=True))
 
 
-def _compare(where: str, recorded: Mapping[str, Any], recomputed: Mapping[str, object]) -> None:
-    for key in fields_that_differ(recorded, recomputed):
+def _compare(
+    where: str, recorded: Mapping[str, Any], recomputed: Mapping[str, object], may_lack: bool
+) -> None:
+    for key in fields_that_differ(recorded, recomputed, may_lack=may_lack):
         left, right = recorded.get(key, "nothing"), recomputed[key]
         raise VerificationFailed(f"{where}: {key} recorded {left!r}, recomputed {right!r}")

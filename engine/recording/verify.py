@@ -134,7 +134,7 @@ def verify_run(
                 score = take_score(session)
                 _check_disagreements(run, survey, result)
                 _check_summary(summary, survey, result, comparison, score.cards)
-                _check_score(run, summary, score, result)
+                _check_score(run, summary, score, result, may_lack=comparison.may_lack)
         result.ok = True
     except DataError as error:
         result.first_difference = str(error)
@@ -218,7 +218,8 @@ def _check_summary(
         **result_fields(survey.header, survey.last, survey.extent, survey.verdict, grounds, cards),
         "tick_samples": result.ticks_compared,
     }
-    _compare_fields("run.yaml", summary, expected)
+    may_lack = comparison.may_lack
+    _compare_fields("run.yaml", summary, expected, may_lack=may_lack)
     told = _mapping(summary.get("target"))
     _compare_fields("run.yaml: target", told, target_fields(survey.targets, survey.verdict))
     rows = summary.get("targets")
@@ -227,19 +228,25 @@ def _check_summary(
     if len(rows) != len(expected_rows):
         raise VerificationFailed(f"run.yaml: {len(rows)} targets recorded, {len(expected_rows)} recomputed")
     for number, (row, row_expected) in enumerate(zip(rows, expected_rows, strict=True), 1):
-        _compare_fields(f"run.yaml: targets {number}", _mapping(row), row_expected)
+        _compare_fields(f"run.yaml: targets {number}", _mapping(row), row_expected, may_lack=may_lack)
     listed = summary.get("storms_fired")
     listed = listed if isinstance(listed, list) else []
     if len(listed) != len(fired):
         raise VerificationFailed(f"run.yaml: {len(listed)} storms_fired recorded, {len(fired)} recomputed")
     for number, (recorded, recomputed) in enumerate(zip(listed, fired, strict=True), 1):
-        _compare_fields(f"run.yaml: storms_fired {number}", _mapping(recorded), recomputed)
+        where = f"run.yaml: storms_fired {number}"
+        _compare_fields(where, _mapping(recorded), recomputed, may_lack=may_lack)
 
 
 def _check_score(
-    run: RunDirectory, summary: Mapping[str, Any], score: FinalScore, result: Verification
+    run: RunDirectory,
+    summary: Mapping[str, Any],
+    score: FinalScore,
+    result: Verification,
+    *,
+    may_lack: bool,
 ) -> None:
-    result.cards_compared = compare_score(run.score_path, score.document)
+    result.cards_compared = compare_score(run.score_path, score.document, may_lack=may_lack)
     listed = summary.get("bots")
     listed = listed if isinstance(listed, list) else []
     if len(listed) != len(score.rows):
@@ -277,6 +284,8 @@ class _Comparison:
         self.header = survey.header
         self.end_ns = 0 if survey.last is None else survey.last.time_ns
         self.progress = progress
+        self.may_lack = survey.header.source_hash != engine_source_hash()
+        """Another engine recorded it: it may not have known all fields."""
         self.records = iter(JournalReader(run.journal_path))
         torn = not result.complete
         self.ticks = read_json_lines(run.ticks_path, allow_torn=torn)
@@ -360,7 +369,8 @@ class _Comparison:
                 equity = money(self.targets.equity_millionths())
                 row = msgspec.structs.replace(row, target_equity=equity)
                 expected = {k: getattr(row, k) for k in row.__struct_fields__ if k not in _MEASURED}
-                _compare_fields(f"ticks.jsonl at {_clock(recorded.time_ns)}", tick, expected)
+                where = f"ticks.jsonl at {_clock(recorded.time_ns)}"
+                _compare_fields(where, tick, expected, may_lack=self.may_lack)
                 self.result.ticks_compared += 1
             elif self.result.complete:
                 raise VerificationFailed(f"ticks.jsonl: the row at {_clock(recorded.time_ns)} is missing")
@@ -422,8 +432,10 @@ def _rows_of(types: Sequence[str], rows: Iterator[dict[str, Any]]) -> Iterator[d
     return (row for row in rows if row.get("type") in types)
 
 
-def _compare_fields(where: str, recorded: Mapping[str, Any], recomputed: Mapping[str, object]) -> None:
-    for key in fields_that_differ(recorded, recomputed):
+def _compare_fields(
+    where: str, recorded: Mapping[str, Any], recomputed: Mapping[str, object], *, may_lack: bool = False
+) -> None:
+    for key in fields_that_differ(recorded, recomputed, may_lack=may_lack):
         left, right = recorded.get(key, "nothing"), recomputed[key]
         raise VerificationFailed(f"{where}: {key} recorded {left!r}, recomputed {right!r}")
 

@@ -188,8 +188,9 @@ class RunGrounds:
             lines.append(f"largest drawdown {fall}")
         worst = self._worst(card)
         if worst is not None:
-            held = f"{worst['position_lots']:,} lots worth {worst['notional']:,.2f}"
-            lines.append(f"worst moment {_at(worst['time_ns'])}: PnL {worst['pnl']:+,.2f}, holding {held}")
+            held = f"holding {worst['position_lots']:,} lots worth {worst['notional']:,.2f}"
+            held = held if worst["position_lots"] else "flat"
+            lines.append(f"worst moment {_at(worst['time_ns'])}: PnL {worst['pnl']:+,.2f}, {held}")
         elif lows.low_ns >= 0:
             line = f"lowest equity {lows.low / 1e6:,.2f} at {_at(lows.low_ns)}"
             if lows.low_position is not None:
@@ -197,6 +198,8 @@ class RunGrounds:
             if lows.low_exposure:
                 line += f" worth {lows.low_exposure / 1e6:,.2f}"
             lines.append(line)
+        if lows.max_exposure:
+            lines.append(f"largest exposure {lows.max_exposure / 1e6:,.2f}")
         return lines
 
     def _of_orders(self, card: BotCard) -> list[str]:

@@ -221,6 +221,24 @@ def verify(
 
 
 @app.command()
+def report(
+    run: Run,
+    svg: Annotated[
+        Path | None, typer.Option("--svg", help="Where the picture goes (default: report.svg in the run).")
+    ] = None,
+    text: Annotated[
+        Path | None, typer.Option("--out", help="Where the page goes (default: report.md in the run).")
+    ] = None,
+    runs_in: Annotated[Path | None, typer.Option("--runs", help="Where runs are (default: runs/).")] = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Write the one-page report of a run, with its picture. A run that ends writes it by itself."""
+    from desk.reports import written_report
+
+    print_fields(written_report(run, svg=svg, text=text, runs_in=runs_in), output)
+
+
+@app.command()
 def runs(out: Out = None, output: Output = Format.TEXT) -> None:
     """List the recorded runs, newest first."""
     from desk.reports import runs_table, runs_text

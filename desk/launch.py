@@ -229,6 +229,7 @@ def _outcome(host: SessionHost, wall_s: float) -> dict[str, Any]:
     outcome: dict[str, Any] = {
         "run": None if recorder is None else recorder.run_id,
         "path": None if recorder is None else recorder.path,
+        "report": None if recorder is None else recorder.report_path,
         "session_s": session.now_ns / NS_PER_S,
         "event_digest": f"{session.event_digest:#018x}",
         "book_digest": f"{session.book_digest():#018x}",

@@ -22,6 +22,7 @@ __all__ = [
     "storms_table",
     "storms_text",
     "verify_report",
+    "written_report",
 ]
 
 
@@ -42,12 +43,33 @@ def verify_report(run: str, *, out: Path | None, source: str | None, anyway: boo
         "checkpoints": result.checkpoints_compared,
         "ticks": result.ticks_compared,
         "storm_rows": result.storm_rows_compared,
+        "gate_rows": result.gate_rows_compared,
         "snapshots": result.snapshots_compared,
         "score_cards": result.cards_compared,
         "ledger_samples": result.ledger_samples_compared,
         "disagreements": result.disagreements_compared,
         "first_difference": result.first_difference,
         "notes": result.notes,
+    }
+
+
+def written_report(run: str, *, svg: Path | None, text: Path | None, runs_in: Path | None) -> dict[str, Any]:
+    """Write the report of a run; says where. Raises UsageError where that cannot be written."""
+    from engine.core.errors import UsageError
+    from engine.recording.report import write_report
+
+    directory = resolve_run(run, runs_root(runs_in))
+    try:
+        facts = write_report(directory, text=text, picture=svg)
+    except OSError as error:
+        raise UsageError(f"{error.filename or directory.path}: {error.strerror or error}") from error
+    return {
+        "run": directory.run_id,
+        "report": str(text or directory.report_path),
+        "picture": str(svg or directory.picture_path),
+        "verdict": facts.summary.get("verdict"),
+        "storms": facts.storm_count,
+        "alerts": facts.alert_count,
     }
 
 

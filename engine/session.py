@@ -464,6 +464,7 @@ class Session:
             self.storms.stop()
         key = f"gate:{entry.account}:"
         if entry.what in ("trip", "kill"):
+            self.score.take_breach(entry.account, entry.time_ns, entry.reason)
             text = f"gate: {self.account_name(entry.account)} latched, {entry.reason.replace('_', ' ')}"
             state = self.exchange.gate.state(entry.account) if entry.what == "trip" else None
             self.alerts.raise_alert(

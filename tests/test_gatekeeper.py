@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.broker.terms import OrderTerms, OrderType, Refusal
+from engine.broker.terms import ListKind, OpenAccount, OrderTerms, OrderType, PlaceList, Refusal
 from engine.core.clock import NS_PER_MS, NS_PER_S
 from engine.core.errors import ScenarioError, UsageError
 from engine.core.rng import Stream
@@ -150,8 +150,8 @@ def test_a_switch_for_nobody_is_refused_and_the_session_goes_on(account):
 
 def test_limits_of_agents_leave_room_for_those_of_bots():
     scenario = load_scenario("minimal")
-    group = scenario.groups[0]._replace(members=185, limits=AccountLimits(max_position_lots=1))
-    with pytest.raises(ScenarioError, match="185 agents have limits; 169 at the most"):
+    group = scenario.groups[0]._replace(members=170, limits=AccountLimits(max_position_lots=1))
+    with pytest.raises(ScenarioError, match="170 agents have limits; 169 at the most"):
         Session(SessionConfig(scenario._replace(groups=(group,)), seed=1))
 
 
@@ -233,3 +233,37 @@ def test_a_fork_goes_on_with_limits_latches_and_log():
     assert reasons(fork)[-1] == Reason.POSITION
     assert fork.event_digest == session.event_digest
     assert len(fork.gatekeeper.log) == 1
+
+
+def test_a_bot_that_comes_after_a_kill_of_everybody_is_killed_too():
+    market = Market(bots=2)
+    session = market.session
+    put(session, KILL_ALL)
+    wait(session)
+    late = max(market.accounts) + 1
+    market.ask(OpenAccount(late, market.number(), "late"))
+    market.accounts.append(late)
+    terms = OrderTerms("first", side=0, type=OrderType.LIMIT, qty_lots=1, price_ticks=market.bid - 9)
+    refused = market.place(terms, account=late)
+    assert (refused.refusal, refused.detail) == (Refusal.GATE, Reason.KILL_SWITCH)
+    put(session, gate_command(GateAction.RESET, ALL_ACCOUNTS))
+    wait(session)
+    assert not market.place(terms, account=late).refusal
+
+
+def test_a_stop_or_a_list_of_a_latched_account_is_refused_at_the_door():
+    market = Market()
+    session, bid = market.session, market.bid
+    put(session, gate_command(GateAction.KILL, market.bot))
+    wait(session)
+    stop = OrderTerms("stop", side=1, type=OrderType.STOP_LOSS, qty_lots=1, stop_price_ticks=bid - 500)
+    refused = market.place(stop)
+    assert (refused.refusal, refused.detail) == (Refusal.GATE, Reason.KILL_SWITCH)
+    legs = (
+        OrderTerms("up", side=1, type=OrderType.LIMIT_MAKER, qty_lots=1, price_ticks=bid + 500),
+        OrderTerms("down", side=1, type=OrderType.STOP_LOSS, qty_lots=1, stop_price_ticks=bid - 500),
+    )
+    refused = market.reply(PlaceList(market.bot, market.number(), ListKind.OCO, "list", legs))
+    assert (refused.refusal, refused.detail) == (Refusal.GATE, Reason.KILL_SWITCH)
+    assert session.broker.open_orders(market.bot) == []
+    assert session.exchange.gate.statistics()["refused_kill_switch"] == 2

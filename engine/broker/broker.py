@@ -315,6 +315,8 @@ class Broker:
             return refusal, "", None
         terms = _replace(terms, qty_lots=terms.qty_lots - executed_lots)
         if terms.type.waits:
+            if latched := self._exchange.gate.turn_away(number):
+                return Refusal.GATE, str(latched), None
             order = self._new_order(number, terms, terms.qty_lots, executed_lots)
             refusal = self.filters.check_lots(terms, terms.qty_lots)
             if refusal := refusal or account.lacks(*account.lock_of(order)):
@@ -495,6 +497,8 @@ class Broker:
             refusal = Refusal.WOULD_TAKE
         if refusal:
             return self._refused(request, refusal)
+        if latched := self._exchange.gate.turn_away(request.account):
+            return self._refused(request, Refusal.GATE, str(latched))
         return self._begin_list(request, state)
 
     def _against_cost(self, account: BotAccount, orders: list[OrderState]) -> Refusal:

@@ -248,6 +248,12 @@ class AlertStore:
 
     # -- images ----------------------------------------------------------------------------------------
 
+    def since(self, count: int) -> list[Alert]:
+        """Those raised after the first `count`, as far as they are kept."""
+        if count == self.count:
+            return []
+        return [alert for alert in self._alerts if alert.alert_id > count]
+
     def state(self) -> dict[str, Any]:
         """Everything but acknowledgements, as JSON can hold it."""
         return {

@@ -29,7 +29,6 @@ from engine.journal.writer import FsyncPolicy
 from engine.rebuild import STORM_SCRIPT, header_for
 from engine.recording.recompute import new_storm_entries, take_checkpoint, take_tick
 from engine.recording.recorder import Recorder
-from engine.recording.rows import gate_row
 from engine.recording.score_file import take_score
 from engine.recording.targets import TargetSummary
 from engine.recording.verdict import Verdict
@@ -94,7 +93,7 @@ class SessionHost(PacedHost):
         self._recorder: Recorder | None = None
         self._last_verdict: Verdict | None = None
         self._storms_seen = 0
-        self._gate_seen = 0
+        self._gate_seen = self._alerts_seen = 0
         self._snapshots: SnapshotWriter | None = None
         self._scheduled = _by_start([storm.checked() for storm in options.storms])
         self._on_poll_wanted = options.on_poll_wanted or (lambda: None)
@@ -445,6 +444,7 @@ class SessionHost(PacedHost):
         )
         self._storms_seen = new_storm_entries(self.session.storms, 0)[1]
         self._gate_seen = self.session.gatekeeper.entry_count
+        self._alerts_seen = self.session.alerts.count
         self.session.broker.boundary.on_line = self._recorder.on_told
         self._last_verdict = None
         self.targets.rebase()
@@ -504,9 +504,11 @@ class SessionHost(PacedHost):
                 self._recorder.on_storm(entry)
             keeper = self.session.gatekeeper
             for gate_entry in keeper.entries(self._gate_seen):
-                row = gate_row(gate_entry, self.session.account_name(gate_entry.account))
-                self._recorder.on_event(str(row.pop("type")), gate_entry.time_ns, row)
+                self._recorder.on_gate(gate_entry, self.session.account_name(gate_entry.account))
             self._gate_seen = keeper.entry_count
+            for alert in self.session.alerts.since(self._alerts_seen):
+                self._recorder.on_alert(alert)
+            self._alerts_seen = self.session.alerts.count
 
     def _header(self) -> RunHeader:
         source = self.session.source

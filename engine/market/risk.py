@@ -165,8 +165,8 @@ class RiskGate(MarketReader):
     # -- limits ----------------------------------------------------------------------------------------
 
     def limit(self, account: int, limits: AccountLimits) -> None:
-        """From now on the account has these limits. Its day, and what has latched it, stay; with its first
-        limits its day begins. Raises UsageError."""
+        """From now on the account has these limits. Its day, and what has latched it, stay (a bot that comes
+        after a kill of everybody is killed too); with its first limits its day begins. Raises UsageError."""
         limits.checked()
         row = self.market.accounts[account]
         begins = row.guard == 0
@@ -176,7 +176,7 @@ class RiskGate(MarketReader):
         for name, value in limits._asdict().items():
             setattr(guard, name, int(value))
         if begins:
-            self.start_of_day(account)
+            self._begin_day(account)
 
     def limits_of(self, account: int) -> AccountLimits | None:
         """The account's limits; None: it has none of its own."""
@@ -204,6 +204,9 @@ class RiskGate(MarketReader):
     def start_of_day(self, account: int) -> None:
         """Resets the account, and its day begins: a full bucket, no orders, no loss."""
         self.reset(account)
+        self._begin_day(account)
+
+    def _begin_day(self, account: int) -> None:
         market = self.market
         row = market.accounts[account]
         if row.guard:
@@ -211,6 +214,14 @@ class RiskGate(MarketReader):
             guard.tokens, guard.refilled_ns = guard.orders_per_s * NS_PER_S, market.now_ns
             guard.orders, guard.fills_before = 0, row.fills
             guard.before.value = -self._equity(row)
+
+    def turn_away(self, account: int) -> Reason:
+        """Why an order of the account that is not to enter the book yet (a stop, a list) is refused already,
+        and counted; Reason.NONE: it is not latched."""
+        code = self.market.accounts[account].latched
+        if code != _NONE:
+            self.market.refused[code].value += 1
+        return _REASONS[code]
 
     def mark_told(self, account: int) -> None:
         """Somebody has been told what has latched the account."""

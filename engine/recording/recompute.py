@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from engine.broker.broker import Broker
 from engine.core.types import Command
+from engine.gatekeeper import GateEntry
 from engine.journal.records import Checkpoint
 from engine.market.exchange import Exchange
 from engine.recording.rows import TickRow, hex_digest
@@ -17,6 +18,7 @@ from engine.score.card import BotCard
 from engine.storms.deck import StormLogEntry
 
 __all__ = [
+    "GateHistory",
     "RecordableSession",
     "StormHistory",
     "new_storm_entries",
@@ -34,6 +36,17 @@ class StormHistory(Protocol):
     @property
     def log(self) -> Sequence[StormLogEntry]:
         """Most recent entries, oldest first; `dropped` more came before them."""
+
+
+class GateHistory(Protocol):
+    """The part of engine.gatekeeper.Gatekeeper that is recorded."""
+
+    @property
+    def entry_count(self) -> int:
+        """Rows so far."""
+
+    def entries(self, since: int) -> list[GateEntry]:
+        """The rows after the first `since`."""
 
 
 class RecordableSession(Protocol):
@@ -56,6 +69,10 @@ class RecordableSession(Protocol):
         """Storms so far."""
 
     @property
+    def gatekeeper(self) -> GateHistory:
+        """Trips and switches of the risk gate so far."""
+
+    @property
     def exchange(self) -> Exchange:
         """The market."""
 
@@ -66,6 +83,9 @@ class RecordableSession(Protocol):
     @property
     def told_digest(self) -> int:
         """Running digest of what bots at the venue were told."""
+
+    def account_name(self, account: int) -> str:
+        """Who is behind an account number."""
 
     def book_digest(self) -> int:
         """Digest of the book."""

@@ -20,12 +20,15 @@ from typing import NamedTuple
 
 import msgspec
 
+from engine.core.alerts import Alert
 from engine.core.clock import NS_PER_MS, utc_iso, wall_ns
-from engine.core.errors import RecordingFailed
+from engine.core.errors import DataError, RecordingFailed
 from engine.core.types import Command, CommandKind
+from engine.gatekeeper import GateEntry
 from engine.journal.records import SEGMENT_BYTES, Checkpoint, RunHeader
 from engine.journal.writer import FsyncPolicy, JournalExtent, JournalWriter
-from engine.recording.rows import JsonLines, TickRow, storm_row
+from engine.recording.grounds import RunGrounds
+from engine.recording.rows import JsonLines, TickRow, alert_row, gate_row, storm_row
 from engine.recording.run_directory import RunDirectory, create_run_directory
 from engine.recording.score_file import FinalScore, write_score
 from engine.recording.summary import (
@@ -40,6 +43,7 @@ from engine.recording.summary import (
 )
 from engine.recording.targets import TargetRecords, TargetSummary
 from engine.recording.verdict import Verdict, money
+from engine.score.card import BotCard
 from engine.storms.deck import StormLogEntry
 
 __all__ = ["Recorder"]
@@ -54,10 +58,11 @@ class _FiredStorm(NamedTuple):
 class Recorder:
     """One recording, from `start` to `finish`.
 
-    on_command, on_tick, on_storm, on_event    what happens, in order
-    commit                                     once per slice
-    describe_target                            when the target says who it is
-    finish                                     the run's end and verdict
+    on_command, on_tick, on_storm, on_gate, on_alert, on_event
+                       what happens, in order
+    commit             once per slice
+    describe_target    when the target says who it is
+    finish             the run's end and verdict
 
     Readers on other threads may look at run_id, path, since_ns, active, error, ticks, storms and
     bytes_written.
@@ -103,6 +108,10 @@ class Recorder:
         self.since_ns = header.record_from_ns
         self.active = True
         self.error: str | None = None
+        self.report_path: str | None = None
+        """The page of the finished run (report.py)."""
+        self.report_error: str | None = None
+        """Why the finished run has none."""
         self.ticks = 0
         self.storms = 0
         self._has_begun = False
@@ -111,6 +120,7 @@ class Recorder:
         self._segment_bytes = segment_bytes
         self._on_failure = on_failure
         self._records = TargetRecords(header.record_from_ns)
+        self._grounds = RunGrounds(self._records)
         self._targets = dict(enumerate(targets))
         """By number, as last heard."""
         self._fired: list[_FiredStorm] = []
@@ -154,7 +164,8 @@ class Recorder:
                 return
             self._journal.checkpoint(checkpoint)
             self._journal.commit()
-            self._tick_lines.append(row)
+            equity = money(self._records.equity_millionths())
+            self._tick_lines.append(msgspec.structs.replace(row, target_equity=equity))
             self.ticks += 1
 
     def on_storm(self, entry: StormLogEntry) -> None:
@@ -163,6 +174,7 @@ class Recorder:
             if not self.active:
                 return
             row = storm_row(entry)
+            self._grounds.take_storm(entry)
             if entry.is_about_recovery:
                 self._write_event(str(row.pop("type")), entry.time_ns, row)
                 return
@@ -176,8 +188,17 @@ class Recorder:
                 own = {"target_equity_at_end": money(equity), f"target_delta_{self._currency_key}": delta}
             self._write_event(str(row.pop("type")), entry.time_ns, {**row, **own})
 
+    def on_gate(self, entry: GateEntry, account_name: str) -> None:
+        """Take a row of the gatekeeper's log: a trip, or a switch that was thrown."""
+        row = gate_row(entry, account_name)
+        self.on_event(str(row.pop("type")), entry.time_ns, row)
+
+    def on_alert(self, alert: Alert) -> None:
+        """Take an alert that was raised."""
+        self.on_event("alert", alert.time_ns, alert_row(alert))
+
     def on_event(self, kind: str, time_ns: int, fields: Mapping[str, object]) -> None:
-        """Write any other line of events.jsonl, e.g. kind "target_signal" or "breaker_trip"."""
+        """Write any other line of events.jsonl, e.g. kind "target_signal"."""
         with self._guarded():
             self._write_event(kind, time_ns, fields)
 
@@ -211,11 +232,12 @@ class Recorder:
                 extent = self._journal.finish(final)
                 self._write_told()
                 self._close_lines()
-                outcome = self._outcome(final, extent, verdict)
+                outcome = self._outcome(final, extent, verdict, () if score is None else score.cards)
                 if score is not None and score.rows and self._directory is not None:
                     write_score(self._directory.score_path, score.document)
                     outcome["bots"] = score.rows
                 self._write_summary("complete", outcome)
+                self._write_report()
         self.active = False
         self._finished = True
         return verdict
@@ -319,19 +341,36 @@ class Recorder:
         stamps = {"state": state, "started_at": utc_iso(self.header.started_wall_ns), "fsync": self._fsync}
         self._directory.write_summary({**identity_fields(self.header), **stamps, **fields})
 
-    def _outcome(self, final: Checkpoint, extent: JournalExtent, verdict: Verdict) -> dict[str, object]:
+    def _write_report(self) -> None:
+        """The page and the picture, after the last word: a run is whole without them, and `stormdesk report`
+        makes them again."""
+        assert self._directory is not None
+        from engine.recording.report import write_report  # only who records needs it
+
+        try:
+            write_report(self._directory)
+            self.report_path = str(self._directory.report_path)
+        except (OSError, DataError) as error:
+            self.report_error = str(error)
+
+    def _outcome(
+        self, final: Checkpoint, extent: JournalExtent, verdict: Verdict, cards: Sequence[BotCard]
+    ) -> dict[str, object]:
         for fired in self._open.values():
             self._settle(fired)
         return {
             "ended_at": utc_iso(wall_ns()),
-            **result_fields(self.header, final, extent, verdict),
+            **result_fields(self.header, final, extent, verdict, self._grounds, cards),
             "tick_samples": self.ticks,
             "storms": self.storms,
-            "storms_fired": [fired.row for fired in self._fired],
+            "storms_fired": [
+                {**fired.row, **self._grounds.storm_fields(number)}
+                for number, fired in enumerate(self._fired)
+            ],
             "target": {**self._first._asdict(), **target_fields(self._records, verdict)},
             "targets": [
                 {**row, "said": self._targets.get(number, TargetSummary())._asdict()}
-                for number, row in enumerate(target_rows(self.header, self._records))
+                for number, row in enumerate(target_rows(self.header, self._records, self._grounds, cards))
             ],
         }
 

@@ -7,12 +7,14 @@ Fields as in flowlab.md section 6; `ts_ms` and `started_at_ms` are wall time (ms
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from engine.core.alerts import Alert
 from engine.core.errors import DataError
 from engine.core.types import StormKind
 from engine.gatekeeper import GateEntry
@@ -22,10 +24,12 @@ from engine.storms.deck import StormLogEntry
 from engine.storms.request import Course, Where
 
 __all__ = [
+    "GATE_ROWS",
     "STORM_RECOVERED",
     "STORM_ROWS",
     "JsonLines",
     "TickRow",
+    "alert_row",
     "fields_that_differ",
     "gate_row",
     "hex_digest",
@@ -36,6 +40,8 @@ __all__ = [
 STORM_RECOVERED = "storm_recovered"
 STORM_ROWS = ("storm_start", "storm_stop", STORM_RECOVERED)
 """Types of the lines that `storm_row` makes."""
+GATE_ROWS = ("breaker_trip", "gate")
+"""Types of the lines that `gate_row` makes."""
 LINE_LIMIT_BYTES = 1024 * 1024
 """A longer line is refused."""
 
@@ -63,6 +69,8 @@ class TickRow(msgspec.Struct, kw_only=True, frozen=True):
     lat_p99_ns: int | None = None
     storm_active: bool = False
     storm_kind: str | None = None
+    target_equity: float | None = None
+    """The last one that counts for the verdict, in units of the target's currency."""
     event_digest: str = ""
     """16 hex digits."""
     book_digest: str = ""
@@ -155,14 +163,22 @@ def storm_row(entry: StormLogEntry) -> dict[str, object]:
 
 def gate_row(entry: GateEntry, account_name: str) -> dict[str, object]:
     """A line of events.jsonl about the risk gate: breaker_trip when a guard has latched an account."""
-    row: dict[str, object] = {"type": "gate", "account": account_name, "what": entry.what}
+    row: dict[str, object] = {"time_ns": entry.time_ns, "type": "gate", "account": account_name}
     if entry.what == "trip":
-        row = {"type": "breaker_trip", "account": account_name}
+        row["type"] = "breaker_trip"
+    else:
+        row["what"] = entry.what
     if entry.reason:
         row["reason"] = entry.reason
     if entry.detail:
         row["detail"] = entry.detail
     return row
+
+
+def alert_row(alert: Alert) -> dict[str, object]:
+    """A line of events.jsonl about an alert. Its kind is what its text says before any figure of its own."""
+    kind = re.split(r"[:(,]", alert.text, maxsplit=1)[0].strip()
+    return {"kind": kind, "severity": alert.severity, "text": alert.text}
 
 
 def _attacker(entry: StormLogEntry) -> dict[str, object]:
@@ -181,11 +197,18 @@ def hex_digest(value: int) -> str:
     return f"{value:016x}"
 
 
-def fields_that_differ(recorded: Mapping[str, Any], recomputed: Mapping[str, object]) -> list[str]:
-    """Keys of `recomputed` whose value reads differently in `recorded`, after one trip through JSON."""
+def fields_that_differ(
+    recorded: Mapping[str, Any], recomputed: Mapping[str, object], *, may_lack: bool = False
+) -> list[str]:
+    """Keys of `recomputed` whose value reads differently in `recorded`, after one trip through JSON.
+    `may_lack`: another engine wrote it, which did not know all of them."""
     expected = msgspec.json.decode(msgspec.json.encode(recomputed))
     missing = object()
-    return [key for key, value in expected.items() if not _same(recorded.get(key, missing), value)]
+    return [
+        key
+        for key, value in expected.items()
+        if not _same(recorded.get(key, missing), value) and not (may_lack and key not in recorded)
+    ]
 
 
 def _same(left: object, right: object) -> bool:

@@ -6,6 +6,7 @@
         ticks.jsonl    one line per second of session time
         venue.jsonl    what bots at the venue were told, and when it had happened; only with bots
         score.json     what became of each bot; only with bots, and at the end
+        report.md      the run on one page, with report.svg; after the end, and made of the others
         journal/       the inputs; with run.yaml's source all that recomputing needs
         .reserve       while it is being recorded: room for the last word on a full disk
 
@@ -91,6 +92,16 @@ class RunDirectory:
     def score_path(self) -> Path:
         """score.json"""
         return self.path / "score.json"
+
+    @property
+    def report_path(self) -> Path:
+        """report.md"""
+        return self.path / "report.md"
+
+    @property
+    def picture_path(self) -> Path:
+        """report.svg"""
+        return self.path / "report.svg"
 
     @property
     def journal_path(self) -> Path:

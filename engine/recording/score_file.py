@@ -37,6 +37,8 @@ _CARD_MONEY = (
     "realised_spread",
     "max_drawdown",
     "max_exposure",
+    "low_pnl",
+    "low_exposure",
 )
 _WINDOW_MONEY = ("pnl", "inventory_pnl")
 _NOT_WRITTEN = ("currency_per_unit", "faults", "self_report")
@@ -49,6 +51,8 @@ class FinalScore(NamedTuple):
     """score.json; without bots there is none."""
     rows: list[dict[str, object]]
     """`bots` of run.yaml."""
+    cards: tuple[BotCard, ...] = ()
+    """What both are made of."""
 
 
 def take_score(session: RecordableSession) -> FinalScore:
@@ -56,7 +60,8 @@ def take_score(session: RecordableSession) -> FinalScore:
     cards = session.bot_cards()
     if not cards:
         return FinalScore({"bots": []}, [])
-    return FinalScore(score_document(cards, session.exchange.instrument, session.now_ns), bot_rows(cards))
+    document = score_document(cards, session.exchange.instrument, session.now_ns)
+    return FinalScore(document, bot_rows(cards), cards)
 
 
 def score_document(cards: Sequence[BotCard], instrument: Instrument, time_ns: int) -> dict[str, object]:
@@ -89,8 +94,9 @@ def write_score(path: Path, document: Mapping[str, object]) -> None:
     replace_atomically(path, json.dumps(document, indent=1).encode() + b"\n")
 
 
-def compare_score(path: Path, expected: Mapping[str, object]) -> int:
-    """Compares score.json with what was recomputed; returns how many cards were compared.
+def compare_score(path: Path, expected: Mapping[str, object], *, may_lack: bool = False) -> int:
+    """Compares score.json with what was recomputed; returns how many cards were compared. `may_lack`: another
+    engine wrote it, which did not know all fields.
 
     Raises VerificationFailed at the first difference, DataError when the file cannot be read.
     """
@@ -102,19 +108,21 @@ def compare_score(path: Path, expected: Mapping[str, object]) -> int:
             raise VerificationFailed(f"{path.name}: missing, recomputed cards of {len(bots)} bots")
         return 0
     head = {key: value for key, value in expected.items() if key != "bots"}
-    _compare(path.name, recorded, head)
+    _compare(path.name, recorded, head, may_lack)
     for row, bot in _pairs(path.name, "bots", recorded, bots):
         where = f"{path.name}: {bot['name']}"
         for window, expected_window in _pairs(where, "faults", row, bot["faults"]):
             name = f"{expected_window['kind']} at {expected_window['at_ns']} ns"
-            _compare(f"{where}: {name}", window, expected_window)
-        _compare(where, row, bot)
+            _compare(f"{where}: {name}", window, expected_window, may_lack)
+        told = {key: value for key, value in bot.items() if key != "faults"}
+        _compare(where, row, told, may_lack)
     return len(bots)
 
 
 def _card_row(card: BotCard, money: Money) -> dict[str, Any]:
     row = {name: value for name, value in card._asdict().items() if name not in _NOT_WRITTEN}
     _say_money(row, _CARD_MONEY, money)
+    row["limits_breached"] = [one._asdict() for one in card.limits_breached]
     row["faults"] = [_window_row(window, money) for window in card.faults]
     report = card.self_report
     row["self_report"] = None if report is None else {**report._asdict(), "difference": report.difference}
@@ -159,7 +167,9 @@ def _pairs(
     return ((row if isinstance(row, dict) else {}, one) for row, one in zip(rows, expected, strict=True))
 
 
-def _compare(where: str, recorded: Mapping[str, Any], recomputed: Mapping[str, object]) -> None:
-    for key in fields_that_differ(recorded, recomputed):
+def _compare(
+    where: str, recorded: Mapping[str, Any], recomputed: Mapping[str, object], may_lack: bool
+) -> None:
+    for key in fields_that_differ(recorded, recomputed, may_lack=may_lack):
         left, right = recorded.get(key, "nothing"), recomputed[key]
         raise VerificationFailed(f"{where}: {key} recorded {left!r}, recomputed {right!r}")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from engine.core.clock import NS_PER_S
 from engine.journal.records import Checkpoint, RunHeader
 from engine.journal.writer import JournalExtent
 from engine.recording.agreement import Disagreement
+from engine.recording.grounds import RunGrounds
 from engine.recording.rows import hex_digest
 from engine.recording.targets import TargetRecords
 from engine.recording.verdict import Verdict, money
 from engine.scenarios.loader import Thresholds
+from engine.score.card import BotCard
 
 __all__ = [
     "STORMS_LISTED_LIMIT",
@@ -47,7 +51,12 @@ def identity_fields(header: RunHeader) -> dict[str, object]:
 
 
 def result_fields(
-    header: RunHeader, final: Checkpoint, extent: JournalExtent, verdict: Verdict
+    header: RunHeader,
+    final: Checkpoint,
+    extent: JournalExtent,
+    verdict: Verdict,
+    grounds: RunGrounds,
+    cards: Sequence[BotCard],
 ) -> dict[str, object]:
     """What is known when it has ended."""
     return {
@@ -59,6 +68,7 @@ def result_fields(
         "journal": extent._asdict(),
         "verdict": verdict.verdict,
         "verdict_reason": verdict.reason,
+        "verdict_reasons": grounds.of(0, verdict, cards).reasons,
         "bot_unreachable": verdict.bot_unreachable,
     }
 
@@ -84,10 +94,18 @@ def target_name(header: RunHeader, number: int) -> str:
     return names[number] if number < len(names) else f"target {number + 1}"
 
 
-def target_rows(header: RunHeader, records: TargetRecords) -> list[dict[str, object]]:
+def target_rows(
+    header: RunHeader, records: TargetRecords, grounds: RunGrounds, cards: Sequence[BotCard]
+) -> list[dict[str, object]]:
     """run.yaml's `targets`; what the targets say of themselves beyond samples is added by the recorder."""
     thresholds = msgspec.convert(header.thresholds, Thresholds)
-    return [records.row(number, name, thresholds) for number, name in enumerate(target_names(header))]
+    rows = []
+    for number, name in enumerate(target_names(header)):
+        verdict = records.judge(number, thresholds, has_target=name != "none")
+        why = grounds.of(number, verdict, cards)
+        row = records.row(number, name, thresholds)
+        rows.append({**row, "verdict_reasons": why.reasons, "grounds": why.fields})
+    return rows
 
 
 def disagreement_row(header: RunHeader, found: Disagreement) -> dict[str, object]:

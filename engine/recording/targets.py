@@ -12,8 +12,10 @@ from typing import NamedTuple
 from engine.core.target_sample import SampleFlag, TargetFigures, is_ledgers, read_sample
 from engine.core.types import Command
 from engine.recording.agreement import Agreement, Disagreement
+from engine.recording.falls import Fall
 from engine.recording.verdict import EquityRecord, Verdict, money
 from engine.scenarios.loader import Thresholds
+from engine.score.lows import Lows
 
 __all__ = ["TargetRecords", "TargetSummary"]
 
@@ -40,6 +42,8 @@ class _OneTarget:
         self.word = EquityRecord(record_from_ns)
         self.true: TargetFigures | None = None
         """What the ledger said last."""
+        self.account: int | None = None
+        """The account of which it spoke."""
         self.has_word = False
         """Whether it was ever asked."""
         self.first_word_millionths: int | None = None
@@ -73,6 +77,7 @@ class TargetRecords:
         if is_ledgers(sample):
             if sample.flags & SampleFlag.VALID:
                 one.true = read_sample(sample)
+                one.account = sample.account
             one.ledger.observe(sample)
         else:
             one.has_word = True
@@ -98,6 +103,32 @@ class TargetRecords:
     def start_millionths(self, number: int = 0) -> int | None:
         """The equity from which the verdict counts."""
         return self._one(number).judged.start_millionths
+
+    def account(self, number: int) -> int | None:
+        """The account that it trades with here; None: it has none, as far as the ledger has said."""
+        one = self._targets.get(number)
+        return None if one is None else one.account
+
+    def lows(self, number: int) -> Lows:
+        """Drawdown and lowest equity, by the samples that count for the verdict."""
+        return self._one(number).judged.lows
+
+    def begin_storm(self, storm: int, time_ns: int) -> None:
+        """A storm of the window begins, numbered from 0; told at once or soon after."""
+        for one in self._targets.values():
+            for equity in (one.ledger, one.word):
+                equity.falls.begin(storm, time_ns)
+
+    def end_storm(self, storm: int, time_ns: int) -> None:
+        """It is over."""
+        for one in self._targets.values():
+            for equity in (one.ledger, one.word):
+                equity.falls.end(storm, time_ns)
+
+    def fall(self, number: int, storm: int) -> Fall | None:
+        """What a storm did to the equity of a target; None: nothing was known of it then."""
+        one = self._targets.get(number)
+        return None if one is None else one.judged.falls.falls.get(storm)
 
     def can_settle(self, number: int = 0) -> bool:
         """Whether the last equity that counts is of now, not of before silence."""

@@ -6,7 +6,8 @@
     TARGET_INTACT   otherwise
     UNKNOWN         the two equities are not both known, or the target does not answer at the end
 
-Start equity is the last valid sample up to the start of recording, else the first valid one within
+Where the scenario limits drawdown or exposure ([thresholds] max_*), a target that exceeds that is damaged at
+the least. Start equity is the last valid sample up to the start of recording, else the first valid one within
 START_GRACE_NS after it. End equity is the last sample of the window. An unreachable target has no equity:
 it is never taken for 0. Equities are whole millionths, thresholds are compared exactly.
 """
@@ -18,9 +19,13 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from engine.core.clock import NS_PER_S
+from engine.core.target_sample import is_ledgers, read_sample
 from engine.core.types import Command, CommandKind
+from engine.market.ledger import MICRO
+from engine.recording.falls import EquityFalls
 from engine.scenarios.loader import Thresholds
-from engine.score.judgement import limit_millionths
+from engine.score.judgement import limit_millionths, share_of
+from engine.score.lows import Lows
 
 __all__ = ["EquityRecord", "Verdict", "judge", "money"]
 
@@ -61,6 +66,9 @@ class EquityRecord:
         """Samples after the start one, valid or not."""
         self.reachable = True
         """Whether the last sample was valid; True before the first."""
+        self.lows = Lows()
+        """Of the equity within the window."""
+        self.falls = EquityFalls()
 
     def observe(self, sample: Command) -> None:
         """Fold in the next TARGET_SAMPLE."""
@@ -72,11 +80,21 @@ class EquityRecord:
         )
         if self.reachable:
             self.last_millionths = sample.a
+            self.falls.observe(sample.time_ns, sample.a)
         if sets_start:
             self.start_millionths = sample.a
             self.window_samples = 0
+            self.lows = Lows.begin(sample.a)
+            self._look(sample)
         elif sample.time_ns >= self.record_from_ns:
             self.window_samples += 1
+            if self.reachable and self.start_millionths is not None:
+                self._look(sample)
+
+    def _look(self, sample: Command) -> None:
+        figures = read_sample(sample)
+        exposure = figures.position_value_millionths if is_ledgers(sample) else None
+        self.lows.look(sample.time_ns, sample.a, figures.position_lots, exposure)
 
     def judge(self, thresholds: Thresholds, *, has_target: bool) -> Verdict:
         """The verdict as of the last sample."""
@@ -92,7 +110,7 @@ class EquityRecord:
         if end is None or self.window_samples == 0:
             reason = "no_end_equity: no sample after the start of recording"
             return Verdict("UNKNOWN", None, reason, start, None)
-        return _compare(start, end, thresholds)
+        return _compare(start, end, self.lows, thresholds)
 
 
 def judge(
@@ -110,7 +128,7 @@ def money(millionths: int | None) -> float | None:
     return None if millionths is None else millionths / 1_000_000
 
 
-def _compare(start: int, end: int, thresholds: Thresholds) -> Verdict:
+def _compare(start: int, end: int, lows: Lows, thresholds: Thresholds) -> Verdict:
     delta = end - start
     killed = limit_millionths(thresholds.killed, thresholds.killed_fraction, start)
     damaged = limit_millionths(thresholds.damaged, thresholds.damaged_fraction, start)
@@ -122,7 +140,26 @@ def _compare(start: int, end: int, thresholds: Thresholds) -> Verdict:
         name, limit = "TARGET_INTACT", damaged
     relation = "below" if delta < limit else "not below"
     reason = f"delta {_said(delta)} is {relation} {_said(limit)}"
+    if name == "TARGET_INTACT" and (further := _further_reason(lows, thresholds)) is not None:
+        name, reason = "TARGET_DAMAGED", further
     return Verdict(name, delta, reason, start, end)
+
+
+def _further_reason(lows: Lows, thresholds: Thresholds) -> str | None:
+    """Which limit of drawdown or exposure is exceeded, in words; None: none is set, or none is."""
+    fall, share = lows.max_drawdown, share_of(thresholds.max_drawdown_fraction)
+    limits = []
+    if thresholds.max_drawdown is not None:
+        limits.append(("drawdown", fall, Fraction(repr(thresholds.max_drawdown)) * MICRO))
+    if share is not None:
+        limits.append(("drawdown", fall, share * abs(lows.fell_from)))
+    if thresholds.max_exposure is not None and lows.max_exposure is not None:
+        limits.append(("exposure", lows.max_exposure, Fraction(repr(thresholds.max_exposure)) * MICRO))
+    exceeded = next((one for one in limits if one[1] > one[2]), None)
+    if exceeded is None:
+        return None
+    what, value, limit = exceeded
+    return f"{what} {_said(value)} is above {_said(limit)}"
 
 
 def _said(millionths: int | Fraction) -> str:

@@ -2,8 +2,9 @@
 
 First the journal is read whole (each record's CRC, sequence, order); then the session is built anew and
 the inputs are replayed. Compared are each checkpoint, each tick but its measured latencies, storm starts
-and stops, the snapshots, and at the end run.yaml's digests, window, journal size and verdict, and the bots'
-score. The first difference ends the comparison: what follows it says nothing.
+and stops, trips and switches of the risk gate, the snapshots, and at the end run.yaml's digests, window,
+journal size, verdict and its reasons, and the bots' score. The first difference ends the comparison: what
+follows it says nothing.
 
 A run without its end (killed, disk full) is verified up to its last checkpoint on disk.
 """
@@ -11,10 +12,12 @@ A run without its end (killed, disk full) is verified up to its last checkpoint 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 import engine
 from engine.core.errors import DataError, UsageError, VerificationFailed
@@ -25,10 +28,18 @@ from engine.journal.reader import JournalReader, JournalRecord
 from engine.journal.records import Checkpoint, RecordType, RunHeader
 from engine.journal.snapshot import list_snapshots, read_snapshot
 from engine.journal.writer import JournalExtent
+from engine.recording.grounds import RunGrounds
 from engine.recording.recompute import RecordableSession, new_storm_entries, take_tick
-from engine.recording.rows import STORM_ROWS, fields_that_differ, read_json_lines, storm_row
+from engine.recording.rows import (
+    GATE_ROWS,
+    STORM_ROWS,
+    fields_that_differ,
+    gate_row,
+    read_json_lines,
+    storm_row,
+)
 from engine.recording.run_directory import RunDirectory
-from engine.recording.score_file import compare_score, take_score
+from engine.recording.score_file import FinalScore, compare_score, take_score
 from engine.recording.summary import (
     STORMS_LISTED_LIMIT,
     disagreement_row,
@@ -40,7 +51,8 @@ from engine.recording.summary import (
 )
 from engine.recording.targets import TargetRecords
 from engine.recording.truth import recompute_sample
-from engine.recording.verdict import Verdict
+from engine.recording.verdict import Verdict, money
+from engine.score.card import BotCard
 
 __all__ = ["Progress", "SessionBuilder", "Verification", "verify_run"]
 
@@ -65,6 +77,7 @@ class Verification:
     checkpoints_compared: int = 0
     ticks_compared: int = 0
     storm_rows_compared: int = 0
+    gate_rows_compared: int = 0
     snapshots_compared: int = 0
     ledger_samples_compared: int = 0
     disagreements_compared: int = 0
@@ -118,9 +131,10 @@ def verify_run(
             comparison = _Comparison(run, survey, session, result, progress)
             comparison.carry_out()
             if result.complete:
+                score = take_score(session)
                 _check_disagreements(run, survey, result)
-                _check_summary(summary, survey, result, comparison.fired)
-                _check_score(run, summary, session, result)
+                _check_summary(summary, survey, result, comparison, score.cards)
+                _check_score(run, summary, score, result, may_lack=comparison.may_lack)
         result.ok = True
     except DataError as error:
         result.first_difference = str(error)
@@ -190,36 +204,49 @@ def _check_engine(header: RunHeader, anyway: bool, result: Verification) -> None
 
 
 def _check_summary(
-    summary: Mapping[str, Any], survey: _Survey, result: Verification, fired: list[dict[str, object]]
+    summary: Mapping[str, Any],
+    survey: _Survey,
+    result: Verification,
+    comparison: _Comparison,
+    cards: Sequence[BotCard],
 ) -> None:
     assert survey.last is not None, "an END record is a checkpoint"
+    grounds = comparison.grounds
+    fired = [{**row, **grounds.storm_fields(number)} for number, row in enumerate(comparison.fired)]
     expected = {
         **identity_fields(survey.header),
-        **result_fields(survey.header, survey.last, survey.extent, survey.verdict),
+        **result_fields(survey.header, survey.last, survey.extent, survey.verdict, grounds, cards),
         "tick_samples": result.ticks_compared,
     }
-    _compare_fields("run.yaml", summary, expected)
+    may_lack = comparison.may_lack
+    _compare_fields("run.yaml", summary, expected, may_lack=may_lack)
     told = _mapping(summary.get("target"))
     _compare_fields("run.yaml: target", told, target_fields(survey.targets, survey.verdict))
-    rows, expected_rows = summary.get("targets"), target_rows(survey.header, survey.targets)
+    rows = summary.get("targets")
+    expected_rows = target_rows(survey.header, survey.targets, grounds, cards)
     rows = rows if isinstance(rows, list) else []
     if len(rows) != len(expected_rows):
         raise VerificationFailed(f"run.yaml: {len(rows)} targets recorded, {len(expected_rows)} recomputed")
     for number, (row, row_expected) in enumerate(zip(rows, expected_rows, strict=True), 1):
-        _compare_fields(f"run.yaml: targets {number}", _mapping(row), row_expected)
+        _compare_fields(f"run.yaml: targets {number}", _mapping(row), row_expected, may_lack=may_lack)
     listed = summary.get("storms_fired")
     listed = listed if isinstance(listed, list) else []
     if len(listed) != len(fired):
         raise VerificationFailed(f"run.yaml: {len(listed)} storms_fired recorded, {len(fired)} recomputed")
     for number, (recorded, recomputed) in enumerate(zip(listed, fired, strict=True), 1):
-        _compare_fields(f"run.yaml: storms_fired {number}", _mapping(recorded), recomputed)
+        where = f"run.yaml: storms_fired {number}"
+        _compare_fields(where, _mapping(recorded), recomputed, may_lack=may_lack)
 
 
 def _check_score(
-    run: RunDirectory, summary: Mapping[str, Any], session: RecordableSession, result: Verification
+    run: RunDirectory,
+    summary: Mapping[str, Any],
+    score: FinalScore,
+    result: Verification,
+    *,
+    may_lack: bool,
 ) -> None:
-    score = take_score(session)
-    result.cards_compared = compare_score(run.score_path, score.document)
+    result.cards_compared = compare_score(run.score_path, score.document, may_lack=may_lack)
     listed = summary.get("bots")
     listed = listed if isinstance(listed, list) else []
     if len(listed) != len(score.rows):
@@ -257,12 +284,18 @@ class _Comparison:
         self.header = survey.header
         self.end_ns = 0 if survey.last is None else survey.last.time_ns
         self.progress = progress
+        self.may_lack = survey.header.source_hash != engine_source_hash()
+        """Another engine recorded it: it may not have known all fields."""
         self.records = iter(JournalReader(run.journal_path))
         torn = not result.complete
         self.ticks = read_json_lines(run.ticks_path, allow_torn=torn)
-        self.storm_rows = _storm_rows(read_json_lines(run.events_path, allow_torn=torn))
+        self.storm_rows = _rows_of(STORM_ROWS, read_json_lines(run.events_path, allow_torn=torn))
+        self.gate_rows = _rows_of(GATE_ROWS, read_json_lines(run.events_path, allow_torn=torn))
         self.snapshots = deque(list_snapshots(run.snapshots_path))
-        self.storms_seen = 0
+        self.storms_seen = self.gate_seen = 0
+        self.targets = TargetRecords(survey.header.record_from_ns)
+        """Folded beside the storms, for the grounds of the verdict."""
+        self.grounds = RunGrounds(self.targets)
         self.fired: list[dict[str, object]] = []
         """Storms started in the window, as run.yaml lists them."""
 
@@ -274,6 +307,7 @@ class _Comparison:
                 break  # inputs after the last checkpoint of a run that was cut off
             self._advance(record.command.time_ns)
             self._compare_storms()
+            self._compare_gate()
             if record.kind == RecordType.INPUT:
                 self._accept(record)
             else:
@@ -290,6 +324,7 @@ class _Comparison:
             self._accept(record)
         self._advance(self.header.record_from_ns)
         self.storms_seen = new_storm_entries(self.session.storms, 0)[1]
+        self.gate_seen = self.session.gatekeeper.entry_count
 
     def _advance(self, until_ns: int) -> None:
         if until_ns < self.session.now_ns:
@@ -304,6 +339,7 @@ class _Comparison:
     def _accept(self, record: JournalRecord) -> None:
         if record.command.kind == CommandKind.TARGET_SAMPLE:
             self._compare_ledger_sample(record.command)
+            self.targets.observe(record.command)
         try:
             self.session.accept(record.command)
         except (UsageError, ValueError) as error:
@@ -330,8 +366,11 @@ class _Comparison:
         if record.kind == RecordType.CHECKPOINT:
             tick = next(self.ticks, None)
             if tick is not None:
+                equity = money(self.targets.equity_millionths())
+                row = msgspec.structs.replace(row, target_equity=equity)
                 expected = {k: getattr(row, k) for k in row.__struct_fields__ if k not in _MEASURED}
-                _compare_fields(f"ticks.jsonl at {_clock(recorded.time_ns)}", tick, expected)
+                where = f"ticks.jsonl at {_clock(recorded.time_ns)}"
+                _compare_fields(where, tick, expected, may_lack=self.may_lack)
                 self.result.ticks_compared += 1
             elif self.result.complete:
                 raise VerificationFailed(f"ticks.jsonl: the row at {_clock(recorded.time_ns)} is missing")
@@ -355,33 +394,48 @@ class _Comparison:
         entries, self.storms_seen = new_storm_entries(self.session.storms, self.storms_seen)
         for entry in entries:
             expected = storm_row(entry)
+            self.grounds.take_storm(entry)
             if entry.started and len(self.fired) < STORMS_LISTED_LIMIT:
                 self.fired.append({k: expected[k] for k in ("kind", "severity", "duration_ms", "time_ns")})
             where = f"events.jsonl: {expected['type']} at {_clock(entry.time_ns)}"
             row = next(self.storm_rows, None)
-            if row is None:
-                if self.result.complete:
-                    raise VerificationFailed(f"{where}: recomputed, but not recorded")
-                return
-            _compare_fields(where, row, expected)
-            self.result.storm_rows_compared += 1
+            if row is not None:
+                _compare_fields(where, row, expected)
+                self.result.storm_rows_compared += 1
+            elif self.result.complete:
+                raise VerificationFailed(f"{where}: recomputed, but not recorded")
+
+    def _compare_gate(self) -> None:
+        keeper = self.session.gatekeeper
+        for entry in keeper.entries(self.gate_seen):
+            expected = gate_row(entry, self.session.account_name(entry.account))
+            where = f"events.jsonl: {expected['type']} at {_clock(entry.time_ns)}"
+            row = next(self.gate_rows, None)
+            if row is not None:
+                _compare_fields(where, row, expected)
+                self.result.gate_rows_compared += 1
+            elif self.result.complete:
+                raise VerificationFailed(f"{where}: recomputed, but not recorded")
+        self.gate_seen = keeper.entry_count
 
     def _expect_no_more(self) -> None:
-        row = next(self.storm_rows, None)
+        row = next(self.storm_rows, None) or next(self.gate_rows, None)
         if row is not None:
-            what = f"{row['type']} {row.get('kind')!r} at {row.get('time_ns')} ns"
+            what = f"{row['type']} {row.get('kind', row.get('account'))!r} at {row.get('time_ns')} ns"
             raise VerificationFailed(f"events.jsonl: {what} recorded, not recomputed")
         tick = next(self.ticks, None)
         if tick is not None:
             raise VerificationFailed(f"ticks.jsonl: a row at {tick.get('ts_ns')} ns without a checkpoint")
 
 
-def _storm_rows(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    return (row for row in rows if row.get("type") in STORM_ROWS)
+def _rows_of(types: Sequence[str], rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    return (row for row in rows if row.get("type") in types)
 
 
-def _compare_fields(where: str, recorded: Mapping[str, Any], recomputed: Mapping[str, object]) -> None:
-    for key in fields_that_differ(recorded, recomputed):
+def _compare_fields(
+    where: str, recorded: Mapping[str, Any], recomputed: Mapping[str, object], *, may_lack: bool = False
+) -> None:
+    for key in fields_that_differ(recorded, recomputed, may_lack=may_lack):
         left, right = recorded.get(key, "nothing"), recomputed[key]
         raise VerificationFailed(f"{where}: {key} recorded {left!r}, recomputed {right!r}")
 

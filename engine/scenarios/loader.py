@@ -69,6 +69,13 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     damaged_fraction: float | None = None
     """If set: the threshold is minus this share of the start equity instead."""
     killed_fraction: float | None = None
+    max_drawdown: float | None = None
+    """If set: a target whose equity falls by more than this below its highest is damaged at the least."""
+    max_drawdown_fraction: float | None = None
+    """The same, as a share of the equity from which it fell."""
+    max_exposure: float | None = None
+    """If set: a target that holds more than this, |position| at mid, is damaged at the least. Of targets that
+    have an account here."""
 
 
 class VenueTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -246,6 +253,8 @@ def _thresholds(table: Thresholds, where: str) -> Thresholds:
         value = getattr(table, key)
         if value is not None and not isfinite(value):
             raise ScenarioError(f"{where}: [thresholds] {key} must be a number, not {value}")
+        if value is not None and key.startswith("max_") and value < 0:
+            raise ScenarioError(f"{where}: [thresholds] {key} is a size: use 0 or more, not {value}")
     return table
 
 

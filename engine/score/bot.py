@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from fractions import Fraction
+from itertools import islice
 from math import floor
 
 import msgspec
@@ -11,13 +12,16 @@ import msgspec
 from engine.broker.terms import OrderState
 from engine.core.types import Instrument
 from engine.market.ledger import MICRO
-from engine.score.card import BotCard, FaultReaction, SelfReport
-from engine.score.judgement import Limits, millionths_of, reasons_of, verdict_of
+from engine.score.card import BotCard, FaultReaction, LimitBreach, SelfReport
+from engine.score.judgement import Limits, beyond, millionths_of, reasons_of, verdict_of
 from engine.score.picture import STUCK_NS, Astray, Picture
 from engine.score.tally import Tally
-from engine.score.windows import ASKED, NAMED, Reaction, Rhythm, Window
+from engine.score.windows import ASKED, NAMED, RESTING_KEPT, Reaction, Rhythm, Window
 
 __all__ = ["Bot", "Present"]
+
+BREACHES_KEPT = 16
+"""Trips of the gate that a card names; further ones are counted."""
 
 
 class Present(msgspec.Struct, frozen=True):
@@ -44,21 +48,38 @@ class Bot(msgspec.Struct):
     reactions: dict[int, Reaction] = {}
     """By the window's number."""
 
-    def enter_window(self, number: int, twice_mark: int) -> None:
-        """A storm or fault begins, or is in force as the account begins."""
+    breaches: list[LimitBreach] = []
+    """Guards of the gate that have latched it, and its kill switch; the first BREACHES_KEPT."""
+    breach_count: int = 0
+
+    def enter_window(self, number: int, twice_mark: int, resting: Iterable[int] = ()) -> None:
+        """A storm or fault begins, or is in force as the account begins; `resting`: its open orders."""
         split = self.tally.split
         self.reactions[number] = Reaction(
             pnl_before=split.pnl(twice_mark),
             inventory_before=split.inventory(twice_mark),
             was_quoting=self.tally.is_quoting,
             rhythm_ns=self.rhythm.longest_ns,
+            resting=list(islice(resting, RESTING_KEPT)),
         )
 
-    def leave_window(self, number: int, twice_mark: int) -> None:
-        """It is over."""
+    def leave_window(self, number: int, twice_mark: int, resting: Collection[int]) -> None:
+        """It is over; `resting`: the orders open then."""
         if (reaction := self.reactions.get(number)) is not None:
             split = self.tally.split
-            reaction.end(split.pnl(twice_mark), split.inventory(twice_mark))
+            reaction.end(split.pnl(twice_mark), split.inventory(twice_mark), resting)
+
+    def take_replace(self, number: int) -> None:
+        """One of its orders has been given another price or quantity."""
+        for reaction in self.reactions.values():
+            if reaction.resting:
+                reaction.replace(number)
+
+    def take_breach(self, time_ns: int, guard: str) -> None:
+        """The gate has latched it."""
+        self.breach_count += 1
+        if len(self.breaches) < BREACHES_KEPT:
+            self.breaches.append(LimitBreach(time_ns, guard))
 
     def miss(self, truth: OrderState, now_ns: int, window: int) -> None:
         """Something that happens to an order is not told now, because of this fault; it stands so."""
@@ -93,13 +114,13 @@ class Bot(msgspec.Struct):
         self, present: Present, limits: Limits, resting: int, open_orders: Callable[[], list[OrderState]]
     ) -> BotCard:
         """As things stand; `resting`: its orders in the book, `open_orders`: those that the broker knows."""
-        tally, split = self.tally, self.tally.split
+        tally, split, lows = self.tally, self.tally.split, self.tally.lows
         pnl = split.pnl(present.twice_mark)
         lots = split.maker_lots + split.taker_lots
         card = BotCard(
             name=self.name,
             account=self.account,
-            verdict=verdict_of(pnl, split.fills, limits),
+            verdict=verdict_of(pnl, split.fills, limits, lows),
             reasons=(),
             currency_per_unit=present.instrument.tick_lot_value / MICRO,
             equity=None if self.start_quote is None else self.start_quote + pnl,
@@ -118,11 +139,11 @@ class Bot(msgspec.Struct):
             order_to_trade=_share(tally.requests, split.fills) if tally.requests else None,
             maker_share=_share(split.maker_lots, lots),
             quote_uptime=_share(tally.quoting_samples, tally.samples),
-            max_drawdown=tally.max_drawdown,
-            worst_ns=None if tally.worst_ns < 0 else tally.worst_ns,
+            max_drawdown=lows.max_drawdown,
+            worst_ns=_known(lows.worst_ns),
             position_lots=split.position_lots,
             max_position_lots=tally.max_position_lots,
-            max_exposure=tally.max_exposure,
+            max_exposure=lows.max_exposure or 0,
             open_orders=resting,
             ghost_orders=self.picture.ghost_orders,
             stuck_orders=self._stuck(present.now_ns, open_orders),
@@ -132,8 +153,17 @@ class Bot(msgspec.Struct):
                 self._reaction(present, number, reaction) for number, reaction in self.reactions.items()
             ),
             self_report=self._self_report(present.instrument),
+            drawdown_fraction=self._drawdown_fraction(present.instrument),
+            low_pnl=lows.low,
+            low_ns=_known(lows.low_ns),
+            low_position_lots=lows.low_position or 0,
+            low_exposure=lows.low_exposure or 0,
+            orders_in_doubt=len(self.picture.unsure) + len(self.picture.unanswered),
+            limits_breached=tuple(self.breaches),
+            limit_breaches=self.breach_count,
         )
-        return card._replace(reasons=reasons_of(card, present.instrument.currency))
+        reasons = reasons_of(card, present.instrument.currency, beyond(limits, lows))
+        return card._replace(reasons=reasons)
 
     def _stuck(self, now_ns: int, open_orders: Callable[[], list[OrderState]]) -> int:
         astray = self.picture.astray
@@ -162,7 +192,13 @@ class Bot(msgspec.Struct):
             pnl=after - reaction.pnl_before,
             inventory_pnl=inventory - reaction.inventory_before,
             longest_astray_ns=_known(reaction.longest_astray_ns),
+            stuck=reaction.stuck,
         )
+
+    def _drawdown_fraction(self, instrument: Instrument) -> float | None:
+        lows = self.tally.lows
+        peak = self.start(instrument) + millionths_of(lows.fell_from, instrument)
+        return float(millionths_of(lows.max_drawdown, instrument) / peak) if peak > 0 else None
 
     def _self_report(self, instrument: Instrument) -> SelfReport | None:
         tally = self.tally

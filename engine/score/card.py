@@ -9,7 +9,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["BotCard", "FaultReaction", "SelfReport"]
+__all__ = ["BotCard", "FaultReaction", "LimitBreach", "SelfReport"]
+
+
+class LimitBreach(NamedTuple):
+    """A guard of the risk gate has latched the account."""
+
+    time_ns: int
+    guard: str
+    """The reason with which its orders were refused from then on (market/orders.py), "kill_switch" too."""
 
 
 class FaultReaction(NamedTuple):
@@ -41,6 +49,8 @@ class FaultReaction(NamedTuple):
     """Part of `pnl`: position carried times the move of the mid."""
     longest_astray_ns: int | None = None
     """Longest time from an order's first message missed until it came right; None: none has."""
+    stuck: int = 0
+    """Orders that rested untouched from its beginning to its end (0 while it is in force)."""
 
 
 class SelfReport(NamedTuple):
@@ -127,6 +137,22 @@ class BotCard(NamedTuple):
     faults: tuple[FaultReaction, ...]
     """Storms and faults since it began, oldest first; the last WINDOWS_KEPT."""
     self_report: SelfReport | None = None
+    drawdown_fraction: float | None = None
+    """`max_drawdown` as a share of the equity from which it fell; None: no equity was known, or none left."""
+    low_pnl: int = 0
+    """Lowest PnL, at most 0."""
+    low_ns: int | None = None
+    """When that was; None: it has never been below 0."""
+    low_position_lots: int = 0
+    """Position then."""
+    low_exposure: int = 0
+    """|position| at mid, then."""
+    orders_in_doubt: int = 0
+    """Orders carried out unanswered, of which it has not asked since."""
+    limits_breached: tuple[LimitBreach, ...] = ()
+    """What has latched it at the gate, oldest first; the first 16."""
+    limit_breaches: int = 0
+    """All of them."""
 
     def amount(self, money: int) -> float:
         """Any of the card's money in units of currency; for display."""

@@ -2,7 +2,8 @@
 
 The verdict compares the ledger's PnL with the scenario's thresholds, exactly as the run's verdict compares
 what a target says of itself (recording/verdict.py): KILLED below the one, DAMAGED below the other, INTACT
-otherwise. An account that has not traded has none: UNKNOWN.
+otherwise. Where the scenario limits drawdown or exposure, who exceeds that is DAMAGED at the least. An
+account that has not traded has no verdict: UNKNOWN.
 
 Reasons say what the figures of the card say, the weightiest first. They are texts for people, made of the
 card alone.
@@ -11,21 +12,24 @@ card alone.
 from __future__ import annotations
 
 from fractions import Fraction
-from math import ceil
+from math import ceil, floor
 from typing import NamedTuple
 
 from engine.core.clock import NS_PER_S
 from engine.core.types import Instrument
 from engine.scenarios.loader import Thresholds
 from engine.score.card import BotCard, FaultReaction
+from engine.score.lows import Lows
 
 __all__ = [
     "REASONS_LIMIT",
     "Limits",
+    "beyond",
     "limit_millionths",
     "limits_of",
     "millionths_of",
     "reasons_of",
+    "share_of",
     "verdict_of",
 ]
 
@@ -35,10 +39,18 @@ _MINOR = 0.05
 
 
 class Limits(NamedTuple):
-    """PnL below which an account is damaged or killed, in ledger money, rounded up: no PnL lies between."""
+    """What an account may lose, fall by and hold, in ledger money; None: no limit."""
 
     damaged: int
+    """PnL below which it is damaged, rounded up: no PnL lies between."""
     killed: int
+    drawdown: int | None = None
+    """Above this it is damaged, rounded down."""
+    drawdown_share: Fraction | None = None
+    """The same as a share of the equity from which it fell."""
+    exposure: int | None = None
+    start: Fraction = Fraction(0)
+    """Equity to begin with."""
 
 
 def limits_of(thresholds: Thresholds, start_millionths: Fraction | int, instrument: Instrument) -> Limits:
@@ -46,16 +58,36 @@ def limits_of(thresholds: Thresholds, start_millionths: Fraction | int, instrume
     unit = millionths_of(1, instrument)
     damaged = limit_millionths(thresholds.damaged, thresholds.damaged_fraction, start_millionths)
     killed = limit_millionths(thresholds.killed, thresholds.killed_fraction, start_millionths)
-    return Limits(ceil(damaged / unit), ceil(killed / unit))
+    return Limits(
+        ceil(damaged / unit),
+        ceil(killed / unit),
+        _in_units(thresholds.max_drawdown, unit),
+        share_of(thresholds.max_drawdown_fraction),
+        _in_units(thresholds.max_exposure, unit),
+        Fraction(start_millionths) / unit,
+    )
 
 
-def verdict_of(pnl: int, fills: int, limits: Limits) -> str:
+def verdict_of(pnl: int, fills: int, limits: Limits, lows: Lows) -> str:
     """INTACT, DAMAGED, KILLED or UNKNOWN."""
     if fills == 0:
         return "UNKNOWN"
     if pnl < limits.killed:
         return "KILLED"
-    return "DAMAGED" if pnl < limits.damaged else "INTACT"
+    return "DAMAGED" if pnl < limits.damaged or beyond(limits, lows) else "INTACT"
+
+
+def beyond(limits: Limits, lows: Lows) -> str | None:
+    """Which of the further limits is exceeded ("drawdown", "exposure"), the first of them; None: none is."""
+    fall = lows.max_drawdown
+    share = limits.drawdown_share
+    if limits.drawdown is not None and fall > limits.drawdown:
+        return "drawdown"
+    if share is not None and fall > share * max(limits.start + lows.fell_from, Fraction(0)):
+        return "drawdown"
+    if limits.exposure is not None and (lows.max_exposure or 0) > limits.exposure:
+        return "exposure"
+    return None
 
 
 def limit_millionths(absolute: float, fraction: float | None, start: Fraction | int) -> Fraction:
@@ -70,13 +102,33 @@ def millionths_of(money: int, instrument: Instrument) -> Fraction:
     return money * Fraction(instrument.tick_size) * Fraction(instrument.lot_size)
 
 
-def reasons_of(card: BotCard, currency: str) -> tuple[str, ...]:
-    """Why the card is what it is; at most REASONS_LIMIT lines."""
+def share_of(fraction: float | None) -> Fraction | None:
+    """A share as it was written in decimals."""
+    return None if fraction is None else Fraction(repr(fraction))
+
+
+def _in_units(money: float | None, unit: Fraction) -> int | None:
+    return None if money is None else floor(Fraction(repr(money)) * 1_000_000 / unit)
+
+
+def reasons_of(card: BotCard, currency: str, exceeded: str | None = None) -> tuple[str, ...]:
+    """Why the card is what it is, `exceeded` being the further limit that is (`beyond`); at most
+    REASONS_LIMIT lines."""
     if card.fills == 0:
         trades = [f"has not traded: {_count(card.orders, 'order')}, no fill"]
     else:
         trades = [*_of_money(card, currency), *_of_worst_window(card, currency)]
-    lines = [*trades, *_of_orders(card), *_of_limits(card), *_of_faults(card), *_of_end(card)]
+        if exceeded is not None:
+            figure = card.amount(card.max_drawdown if exceeded == "drawdown" else card.max_exposure)
+            trades.insert(0, f"{exceeded} of {figure:,.2f} {currency} is above the scenario's limit")
+    lines = [
+        *trades,
+        *_of_gate(card),
+        *_of_orders(card),
+        *_of_limits(card),
+        *_of_faults(card),
+        *_of_end(card),
+    ]
     return tuple(lines[:REASONS_LIMIT])
 
 
@@ -90,6 +142,16 @@ def _of_money(card: BotCard, currency: str) -> list[str]:
         fall = card.amount(card.max_drawdown)
         lines.append(f"deepest fall {fall:,.2f} {currency} at {card.worst_ns / NS_PER_S:.1f} s")
     return lines
+
+
+def _of_gate(card: BotCard) -> list[str]:
+    if not card.limits_breached:
+        return []
+    named = ", ".join(
+        f"{one.guard.replace('_', ' ')} at {one.time_ns / NS_PER_S:.1f} s" for one in card.limits_breached[:3]
+    )
+    more = card.limit_breaches - min(len(card.limits_breached), 3)
+    return [f"latched by the risk gate: {named}" + (f", and {more} times more" if more else "")]
 
 
 def _of_worst_window(card: BotCard, currency: str) -> list[str]:
@@ -110,6 +172,9 @@ def _of_orders(card: BotCard) -> list[str]:
         lines.append(f"{_count(card.ghost_orders, 'ghost order')}: acted on what was not so any more")
     if card.stuck_orders:
         lines.append(f"{_count(card.stuck_orders, 'stuck order')}: open, and not told of what became of them")
+    worst = max(card.faults, key=lambda one: one.stuck, default=None)
+    if worst is not None and worst.stuck:
+        lines.append(f"{_count(worst.stuck, 'order')} left in the book untouched through {_name(worst)}")
     return lines
 
 

@@ -1,7 +1,7 @@
 """The score of all bots: who tells it what, its samples, its state.
 
     broker, boundary   witness (hearing.py)
-    session            open_account take_report take_command take_word attend
+    session            open_account take_report take_command take_word take_breach attend
     storm deck         take_storm
     readers            cards statistics
 
@@ -22,7 +22,7 @@ from engine.agents.demo_maker import START_EQUITY_MICRO
 from engine.broker.broker import Broker
 from engine.core.clock import NS_PER_MS
 from engine.core.target_sample import SampleFlag, is_ledgers
-from engine.core.types import Account, Command, CommandKind, Side
+from engine.core.types import ALL_ACCOUNTS, Account, Command, CommandKind, Side
 from engine.market.exchange import Exchange
 from engine.market.orders import ExecutionReport, Reason, ReportKind
 from engine.scenarios.loader import Thresholds
@@ -98,6 +98,8 @@ class Score:
         bot = self._bot(report.account)
         if report.kind in _FILLS:
             self._reports.append(report)
+        elif report.kind == ReportKind.REPLACED:
+            bot.take_replace(report.order_id)
         if bot.start_quote is None:
             _count_order(bot, report)
 
@@ -168,13 +170,22 @@ class Score:
         if not entry.started:
             ended = self._windows.end(name, entry.time_ns)
             for bot in bots:
-                bot.leave_window(0 if ended is None else ended.number, twice_mark)
+                resting = self._exchange.open_orders(bot.account)
+                bot.leave_window(0 if ended is None else ended.number, twice_mark, resting)
             return
         begun, forgotten = self._windows.begin(name, entry.severity, entry.time_ns)
         for bot in bots:
-            bot.enter_window(begun.number, twice_mark)
+            bot.enter_window(begun.number, twice_mark, self._exchange.open_orders(bot.account))
             if forgotten is not None:
                 bot.reactions.pop(forgotten, None)
+
+    def take_breach(self, account: int, time_ns: int, guard: str) -> None:
+        """The gate has latched an account; those that are no bots' are passed over."""
+        if account == ALL_ACCOUNTS:
+            for bot in self._bots.values():
+                bot.take_breach(time_ns, guard)
+        elif account == _TARGET or account in self._bots:
+            self._bot(account).take_breach(time_ns, guard)
 
     def _schedule_sample(self) -> None:
         next_ns = (self._now_ns // SAMPLE_NS + 1) * SAMPLE_NS

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import msgspec
 
+from engine.score.lows import Lows
 from engine.score.split import HALF, Split
 
 __all__ = ["QUOTE_BPS", "QUOTE_TICKS", "Tally", "is_near"]
@@ -41,12 +42,9 @@ class Tally(msgspec.Struct):
     quoting_samples: int = 0
     is_quoting: bool = False
     """At the last sample."""
-    peak: int = 0
-    """Highest PnL so far."""
-    max_drawdown: int = 0
-    worst_ns: int = -1
+    lows: Lows = msgspec.field(default_factory=Lows)
+    """Of the PnL, 0 at the beginning."""
     max_position_lots: int = 0
-    max_exposure: int = 0
     rate_limited: int = 0
     limit_offences: int = 0
     limit_told_until_ns: int = 0
@@ -64,15 +62,10 @@ class Tally(msgspec.Struct):
 
     def look(self, now_ns: int, twice_mark: int) -> None:
         """After a fill, or at a sample: highs and lows."""
-        pnl = self.split.pnl(twice_mark)
-        if pnl > self.peak:
-            self.peak = pnl
-        elif self.peak - pnl > self.max_drawdown:
-            self.max_drawdown = self.peak - pnl
-            self.worst_ns = now_ns
-        held = abs(self.split.position_lots)
+        position = self.split.position_lots
+        held = abs(position)
+        self.lows.look(now_ns, self.split.pnl(twice_mark), position, held * twice_mark * HALF)
         self.max_position_lots = max(self.max_position_lots, held)
-        self.max_exposure = max(self.max_exposure, held * twice_mark * HALF)
 
     def take_quotes(self, *, is_quoting: bool) -> None:
         """One sample of its quotes."""

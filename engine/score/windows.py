@@ -11,6 +11,8 @@ noticed     The first of: (a) *named*, *asked*: a request names, or a question i
             the earliest sign, not proof.
 reconciled  When the last order that the fault led astray came right, None while one has not; and the longest
             time that one of them took, from the first message missed.
+stuck       Orders that were open when it began and rest as they were, not replaced, when it ends: nobody has
+            touched them through all of it. Of the first RESTING_KEPT orders, oldest first.
 recovered   The first sample after its end at which the PnL is no lower than at its beginning, and the bot
             quotes both sides again if it did at its beginning. Looked for until WATCH_NS after its end.
 
@@ -19,6 +21,7 @@ A window's PnL is that between its beginning and its end; windows may overlap, s
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -30,6 +33,7 @@ __all__ = [
     "NAMED",
     "PAUSE_FACTOR",
     "PAUSE_LEAST_NS",
+    "RESTING_KEPT",
     "RHYTHM_KEPT",
     "RHYTHM_LEAST",
     "SILENCING",
@@ -48,6 +52,8 @@ RHYTHM_LEAST = 8
 WATCH_NS = 300 * NS_PER_S
 WINDOWS_KEPT = 64
 """Reactions of one account; the oldest are forgotten first (counted)."""
+RESTING_KEPT = 256
+"""Orders of one account that are watched through a storm or fault."""
 SILENCING = frozenset({"fault.disconnect", "fault.down", "fault.limit", "fault.skew"})
 ASKED = "asked"
 NAMED = "named"
@@ -159,6 +165,10 @@ class Reaction(msgspec.Struct):
     recovered_ns: int = -1
     longest_astray_ns: int = -1
     """Of those that have come right."""
+    resting: list[int] = []
+    """While it is in force: orders that were open when it began and have not been replaced since."""
+    stuck: int = 0
+    """Those of them that rested to its end."""
 
     def lead_astray(self) -> None:
         """One more order of which the bot is not told as it should be."""
@@ -190,9 +200,16 @@ class Reaction(msgspec.Struct):
         if is_silent and due_ns >= begun_ns:
             self.notice(due_ns, PAUSED)
 
-    def end(self, pnl: int, inventory: int) -> None:
-        """The storm or fault is over."""
+    def replace(self, number: int) -> None:
+        """An order is given another price or quantity."""
+        if number in self.resting:
+            self.resting.remove(number)
+
+    def end(self, pnl: int, inventory: int, resting: Collection[int]) -> None:
+        """The storm or fault is over; `resting`: the orders that are open then."""
         self.pnl_after, self.inventory_after = pnl, inventory
+        self.stuck = sum(number in resting for number in self.resting)
+        self.resting = []
 
     def look_for_recovery(self, now_ns: int, ended_ns: int, pnl: int, *, is_quoting: bool) -> None:
         """At a sample after its end."""

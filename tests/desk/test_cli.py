@@ -68,6 +68,7 @@ def test_version_is_printed(stormdesk: Stormdesk) -> None:
         "run",
         "replay",
         "verify",
+        "report",
         "runs",
         "storm list",
         "storm show",
@@ -96,6 +97,21 @@ def test_a_headless_run_prints_ids_digests_and_verdict_and_verifies(stormdesk: S
     listed = stormdesk("runs", "--format", "json")
     assert json.loads(listed.out)[0]["run"] == result["run"]
     assert str(result["run"]) in stormdesk("runs").out
+
+
+def test_a_run_has_its_report_and_the_command_writes_the_same_elsewhere(stormdesk: Stormdesk) -> None:
+    result = run(stormdesk, "--for", "6s", "--storm", "crash@1s:0.5x5s", "--target", "agent")
+    page = Path(str(result["report"]))
+    assert page.read_text(encoding="utf-8").startswith(f"# {result['verdict']}: run {result['run']}")
+    written = stormdesk(
+        "report", str(result["run"]), "--out", "page.md", "--svg", "page.svg", "--format", "json"
+    )
+    assert json.loads(written.out)["verdict"] == result["verdict"]
+    assert Path("page.svg").read_bytes() == page.with_name("report.svg").read_bytes()
+    assert Path("page.md").read_text() == page.read_text().replace("(report.svg)", "(page.svg)")
+    refused = stormdesk("report", str(result["run"]), "--out", "nowhere/page.md")
+    assert refused.code == 2
+    assert "nowhere" in refused.err
 
 
 def test_verify_exits_with_1_and_names_the_place_after_a_flipped_byte(stormdesk: Stormdesk) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import pytest
 
 from engine.core.clock import NS_PER_MS
+from engine.core.types import Account, Command, CommandKind
 from engine.feeds.book_sync import trade_gaps
 from engine.feeds.inspect import inspect_file, inspection_json, inspection_text
 from engine.feeds.records import TradeTick
 from engine.feeds.source import open_source
+from engine.market.orders import Reason
 from engine.scenarios import history_scenario
 from engine.session import Session, SessionConfig
 from tests.feeds.captures import decode, depth, quote, snapshot, trade, write
@@ -131,6 +134,21 @@ def test_history_halts_at_a_hole_and_everybody_says_so(tmp_path: Path, hole: Hol
     feed = before.market_view().feed
     assert feed is not None
     assert (feed.gaps, feed.halted) == (0, None)
+
+
+@pytest.mark.parametrize(("allowed", "reason"), [(1, Reason.FEED_GAPS), (2, "")])
+def test_the_hole_is_a_gap_to_the_risk_gate(tmp_path: Path, hole: Hole, allowed: int, reason: str) -> None:
+    path = write(tmp_path / "holed.jsonl", [*hole.before, *hole.behind])
+    scenario = history_scenario()
+    scenario = scenario._replace(risk=msgspec.structs.replace(scenario.risk, max_feed_gaps=allowed))
+    session = Session(SessionConfig(scenario, source=str(path)))
+    order = Command(CommandKind.SUBMIT, account=int(Account.DESK), price_ticks=1, qty_lots=1)
+    for order_id, at_ms in ((1, 200), (2, 400)):
+        session.advance(at_ms * NS_PER_MS)
+        session.accept(session.stamp(order._replace(order_id=order_id)))
+    session.advance(500 * NS_PER_MS)
+    assert [report.reason for report in session.reports(int(Account.DESK), 0)] == ["", reason]
+    assert session.exchange.gate.latched(int(Account.DESK)) == reason
 
 
 @pytest.mark.parametrize("slice_ms", [1, 7, 300])

@@ -56,6 +56,15 @@ class FakeStorms:
         self.log.append(entry._replace(time_ns=time_ns, started=False, cause=cause))
 
 
+class FakeGatekeeper:
+    """Nothing happens at the gate."""
+
+    entry_count = 0
+
+    def entries(self, since: int) -> list[Any]:
+        return []
+
+
 class FakeSession:
     """State is a function of seed and inputs."""
 
@@ -65,6 +74,7 @@ class FakeSession:
         self.event_digest = seed
         self.input_count = 0
         self.storms = FakeStorms()
+        self.gatekeeper = FakeGatekeeper()
         self._waiting: list[Command] = []
 
     def advance(self, until_ns: int) -> int:
@@ -92,6 +102,9 @@ class FakeSession:
 
     def bot_cards(self) -> tuple[()]:
         return ()
+
+    def account_name(self, account: int) -> str:
+        return str(account)
 
     def book_digest(self) -> int:
         return xxhash.xxh3_64_intdigest(b"book" + self.event_digest.to_bytes(8, "little"))

@@ -181,7 +181,7 @@ def test_room_for_the_last_word_is_kept_while_recording_and_given_back(tmp_path,
     host.run(NS_PER_S)
     host.stop()
     assert sorted(path.name for path in run.path.iterdir()) == [
-        "events.jsonl", "journal", "run.yaml", "ticks.jsonl"
+        "events.jsonl", "journal", "report.md", "report.svg", "run.yaml", "ticks.jsonl"
     ]  # fmt: skip
     assert run.read_summary()["fsync"] == "os"
 

@@ -216,6 +216,23 @@ def test_another_engine_is_named_and_not_recomputed(run, monkeypatch):
     assert "recorded by engine" in anyway.notes[0]
 
 
+def test_a_run_of_another_engine_may_lack_fields_but_not_have_others(run, monkeypatch):
+    summary = run.read_summary()
+    for row in (summary, summary["targets"][0]):
+        del row["verdict_reasons"]
+    del summary["targets"][0]["grounds"], summary["storms_fired"][0]["market_recovered"]
+    run.write_summary(summary)
+    lines = [json.loads(line) for line in run.ticks_path.read_text().splitlines()]
+    for line in lines:
+        del line["target_equity"]
+    run.ticks_path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert "target_equity recorded 'nothing'" in verify(run.path).first_difference
+    monkeypatch.setattr(verify_module, "engine_source_hash", lambda: "f" * 16)
+    assert verify(run.path, anyway=True).ok
+    edit_line(run.ticks_path, 4, target_equity=1.0)
+    assert "target_equity recorded 1.0" in verify(run.path, anyway=True).first_difference
+
+
 def test_a_run_cut_off_verifies_up_to_its_last_checkpoint(tmp_path, host, header):
     recorder = host.record(tmp_path, header)
     host.storm(StormKind.CRASH)

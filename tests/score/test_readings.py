@@ -117,8 +117,8 @@ def test_drawdown_is_the_deepest_fall_below_the_highest_before():
     tally.split.take_fill(1, 100, 200, 0, is_maker=True)
     for now_ns, mid in enumerate((100, 110, 104, 108, 99, 120), 1):
         tally.look(now_ns, 2 * mid)
-    assert (tally.max_drawdown, tally.worst_ns) == (11 * MICRO, 5)
-    assert (tally.max_position_lots, tally.max_exposure) == (1, 120 * MICRO)
+    assert (tally.lows.max_drawdown, tally.lows.worst_ns) == (11 * MICRO, 5)
+    assert (tally.max_position_lots, tally.lows.max_exposure) == (1, 120 * MICRO)
 
 
 # -- faults --------------------------------------------------------------------------------------------

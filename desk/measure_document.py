@@ -66,7 +66,8 @@ def _header(scenario: Scenario, seeds: Sequence[int], results: Sequence[SeedResu
 
 def _table(table: StormTable) -> dict[str, Any]:
     effect = EFFECTS[table.kind]
-    return _plain(table) | {
+    plain: dict[str, Any] = _plain(table)
+    return plain | {
         "kind": name_of(table.kind),
         "effect": effect.text,
         "effect_neutral": effect.neutral,

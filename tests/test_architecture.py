@@ -38,6 +38,7 @@ ORDER = (
     "rebuild",
     "convert",
     "evaluate",
+    "measure",
     "target",
     "venue",
     "api",

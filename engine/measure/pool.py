@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import active_children, get_context
+from threading import current_thread, main_thread
 from typing import NamedTuple
 
 from engine.arena.machine import load
@@ -51,7 +53,8 @@ def run_jobs(
     )
     before = active_children()
     try:
-        futures = {executor.submit(_run, job): number for number, job in enumerate(jobs)}
+        with _interrupts_held():
+            futures = {executor.submit(_run, job): number for number, job in enumerate(jobs)}
         results = _collect(jobs, futures, progress)
     except BaseException:
         executor.shutdown(wait=False, cancel_futures=True)
@@ -93,8 +96,35 @@ def _collect(
     return [results[number] for number in range(len(jobs))]
 
 
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C waits while processes begin: half-begun ones would print what has hit them, and those begun
+    inherit that it does not reach them. It goes to all processes of a terminal, and the first one acts."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    came: list[int] = []
+    # Both: the mask is inherited, the handler holds back what another thread of this process was given.
+    handler = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+    mask = _mask("SIG_BLOCK", {signal.SIGINT})
+    try:
+        yield
+    finally:
+        _mask("SIG_SETMASK", mask)
+        signal.signal(signal.SIGINT, handler)
+    if came:
+        raise KeyboardInterrupt
+
+
+def _mask(how: str, signals: Iterable[int]) -> Iterable[int]:
+    """Changes what this thread and its children hear; returns what it was. Not every system can."""
+    if not hasattr(signal, "pthread_sigmask"):
+        return ()
+    return signal.pthread_sigmask(getattr(signal, how), signals)
+
+
 def _begin_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of a terminal: the first process acts
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be held
     load()
 
 

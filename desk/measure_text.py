@@ -141,6 +141,7 @@ def _overview(document: dict[str, Any]) -> _Section:
             f"target {money}",
             "impact bps",
             "recovered",
+            "mids rejoined",
             f"attacker cost {money}",
         )
     ]
@@ -158,6 +159,7 @@ def _overview(document: dict[str, Any]) -> _Section:
                 _interval(mean["target_pnl"], 0),
                 _interval(mean["impact_bps"]),
                 _when(row["recovered"], row["pairs"], row["recovery_s"]),
+                _when(row["rejoined"], row["pairs"], row["rejoin_s"]),
                 _interval(mean["attacker_cost"], 0),
             )
         )

@@ -58,9 +58,11 @@ def run_jobs(
         results = _collect(jobs, futures, progress)
     except BaseException:
         executor.shutdown(wait=False, cancel_futures=True)
-        for child in active_children():
-            if child not in before:
-                child.terminate()
+        workers = [child for child in active_children() if child not in before]
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.join()
         raise
     executor.shutdown()
     return results

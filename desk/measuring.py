@@ -20,6 +20,7 @@ __all__ = ["measure"]
 FIRST_SEED = 1_001
 SEEDS_LIMIT = 10_000
 SEVERITIES_LIMIT = 50
+PROCESSES_LIMIT = 64
 
 
 def measure(
@@ -61,7 +62,8 @@ def measure(
         ),
     ] = False,
     processes: Annotated[
-        int | None, typer.Option(min=1, max=64, help="Processes (default: as many as processors).")
+        int | None,
+        typer.Option(min=1, max=PROCESSES_LIMIT, help="Processes (default: as many as processors)."),
     ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write everything, with each pair, into this file.")
@@ -237,8 +239,8 @@ def _duration_ns(text: str) -> int:
 def _processors() -> int:
     """How many processors this process may use, as far as the system says it."""
     if hasattr(os, "sched_getaffinity"):
-        return min(64, len(os.sched_getaffinity(0)))
-    return min(64, os.cpu_count() or 1)
+        return min(PROCESSES_LIMIT, len(os.sched_getaffinity(0)))
+    return min(PROCESSES_LIMIT, os.cpu_count() or 1)
 
 
 def _check_files(files: Sequence[Path]) -> None:

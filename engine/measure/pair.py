@@ -18,6 +18,7 @@ import numpy as np
 
 from engine.agents.demo_maker import START_EQUITY_MICRO
 from engine.core.clock import NS_PER_S
+from engine.core.errors import UsageError
 from engine.core.types import StormKind
 from engine.market.ledger import MICRO
 from engine.measure.effects import EFFECTS, effect_of, ratio
@@ -120,9 +121,17 @@ def open_session(plan: Plan, seed: int) -> Session:
 
 
 def run_seed(plan: Plan, seed: int, adjust: Adjust | None = None) -> SeedResult:
-    """All pairs of a seed: one snapshot, one calm future, and one future for each trial."""
+    """All pairs of a seed: one snapshot, one calm future, and one future for each trial.
+
+    Raises UsageError where there is no price to begin with.
+    """
     session = open_session(plan, seed)
     session.advance(plan.window.start_ns)
+    if not session.exchange.mark_twice_ticks:
+        raise UsageError(
+            f"the market has no price {plan.window.start_ns / NS_PER_S:g}s after its beginning: start the "
+            "storm later, or use a scenario whose agents trade"
+        )
     image = session.image()
     target = target_accounts(plan, session)
     groups = _groups(session)

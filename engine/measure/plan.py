@@ -151,7 +151,11 @@ def check_target(scenario: Scenario, target: str) -> None:
     """Raises UsageError when nobody in the scenario is called so."""
     if target == DEMO or _matches(scenario, target):
         return
-    kinds = sorted({group.kind for group in scenario.groups})
+    kinds = sorted({group.kind for group in scenario.groups if group.members})
+    if not kinds:
+        raise UsageError(
+            f"scenario {scenario.name!r} has no agents to watch: use {DEMO} (the demo bot inside)"
+        )
     raise UsageError(
         f"nobody in scenario {scenario.name!r} is called {target!r}: use {FIRST_MAKERS} (the first market "
         f"makers), {DEMO} (the demo bot inside), a kind of agent ({', '.join(kinds)}), or one agent's name, "

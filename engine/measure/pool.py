@@ -17,9 +17,7 @@ from engine.measure.pair import SeedResult, run_seed
 from engine.measure.plan import Plan
 from engine.measure.sizing import SameSize
 
-__all__ = ["PROCESSES_LIMIT", "Job", "SeedFailed", "run_jobs"]
-
-PROCESSES_LIMIT = 64
+__all__ = ["Job", "SeedFailed", "run_jobs"]
 
 
 class Job(NamedTuple):
@@ -134,5 +132,7 @@ def _run(job: Job) -> SeedResult | str:
     """The result, or why there is none: exceptions of all kinds do not travel between processes."""
     try:
         return run_seed(job.plan, job.seed, job.size)
+    except StormdeskError as error:
+        return str(error)
     except Exception as error:
         return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

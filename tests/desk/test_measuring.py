@@ -121,6 +121,18 @@ def test_a_seed_that_fails_is_told_with_the_command_that_repeats_it(stormdesk, m
     assert "--first-seed 5 --seeds 1 --processes 1" in err
 
 
+def test_a_market_without_a_price_is_told(stormdesk, tmp_path):
+    head, _, _ = (ROOT / "engine/scenarios/minimal.toml").read_text().partition("[[agents]]")
+    (tmp_path / "quiet.toml").write_text(head)
+    words = ["--storm", "crash@5s:0.8x5s", "--scenario", "quiet.toml", "--seeds", "1", *SHORT]
+    code, _, err = stormdesk(*words, "--target-agent", "demo")
+    assert code == 1
+    assert "no price 5s after its beginning" in err
+    code, _, err = stormdesk(*words)
+    assert code == 2
+    assert "no agents to watch" in err
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
 def test_an_interrupt_leaves_no_file_and_no_process(tmp_path):
     words = ["--all", "--seeds", "400", "--processes", "2", "--json", "pairs.json", "--out", "report.md"]

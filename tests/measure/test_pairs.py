@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from engine.core.clock import NS_PER_S
@@ -98,6 +100,18 @@ def test_a_seed_that_fails_is_named_with_its_reason(processes):
     with pytest.raises(SeedFailed, match="seed 9: ValueError") as failed:
         run_jobs([Job(plan, 1), Job(broken, 9)], processes=processes)
     assert failed.value.job == Job(broken, 9)
+
+
+class Deadly:
+    """Ends the process that receives it."""
+
+    def __reduce__(self):
+        return os._exit, (3,)
+
+
+def test_a_worker_that_dies_is_told():
+    with pytest.raises(SeedFailed, match="ended from outside"):
+        run_jobs([Job(Deadly(), 1), Job(small_plan(StormKind.CRASH), 2)], processes=2)
 
 
 def test_combined_storms_share_one_window_and_faults_change_nothing():

@@ -41,9 +41,17 @@ def as_markdown(document: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+_DIAL_NOTES = (
+    "depth of the crash: largest drop of the mid in the storm's time, less that of the same market without "
+    "it; means with 95 % intervals over seeds",
+    "all but pov: the attacker sends the same orders at each level; lots sold: what found a buyer",
+)
+
+
 def _sections(document: dict[str, Any]) -> list[_Section]:
     if document["what"] == "sensitivity":
-        return [*map(_dial, document["dials"]), _Section(_header(document), [], _pace(document))]
+        notes = [*_DIAL_NOTES, *_pace(document)]
+        return [*map(_dial, document["dials"]), _Section(_header(document), [], notes)]
     storms = document["storms"]
     sections = [_storm(document, table) for table in storms]
     if len(storms) > 1:

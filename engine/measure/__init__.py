@@ -6,7 +6,7 @@
     effects.py       the measure of each storm
     summary.py       many pairs, with intervals and correlations; statistics.py
     pool.py          seeds over processes
-    sensitivity.py   three dials of a flash crash; sizing.py
+    sensitivity.py   what makes a flash crash deeper; sizing.py: the same attack in different markets
 
 Beside the data path: a measurement runs sessions and reads them. Invariant: results are a function of plan
 and seeds, whatever the number of processes.

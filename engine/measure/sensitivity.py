@@ -1,4 +1,4 @@
-"""How deep a flash crash gets, and what makes it deeper: three dials whose signs are known.
+"""How deep a flash crash gets, and what makes it deeper: dials whose signs are known.
 
 Gao, Vytelingum, Weston, Luk and Guo (JASSS 27(2) 8, 2024; arXiv:2208.13654) put an institutional seller,
 after that of 6 May 2010, into a market of agents, and find the crash deeper
@@ -11,6 +11,11 @@ Here the seller is the storm CRASH, the makers are the agents `maker`, the funda
 `value`. pov turns the storm's severity in the scenario as it is. The two others change the scenario, and the
 same orders are sent into each (SameSize), because the storm's own sizes would follow the depth that the
 change has moved.
+
+In our makers the inventory limit is two things: where they stop, and the yardstick of their lean (at the
+limit they shift their quotes by skew_ticks, so a tighter limit leans more per lot). `limit-alone` turns it
+with the lean per lot kept, and so says which of the two it is.
+
 Depth is the largest drop of the mid in the storm's time, less that of the same market without it.
 """
 
@@ -30,7 +35,7 @@ from engine.measure.pool import Job
 from engine.measure.sizing import SameSize
 from engine.measure.statistics import Estimate, SignTest, bootstrap_mean, sign_test, spearman
 from engine.measure.summary import StormRow, summarise_pairs
-from engine.scenarios.loader import Scenario
+from engine.scenarios.loader import AgentGroup, Scenario
 from engine.storms.request import StormRequest
 
 __all__ = ["DIALS", "Dial", "DialResult", "dial_jobs", "judge_dial"]
@@ -39,6 +44,9 @@ START_NS = 20 * NS_PER_S
 DURATION_S = 15
 SAME_SIZE = SameSize(1_200)
 """Half of the base depth of the default scenario, as at severity 0.5 there."""
+
+
+_LIMIT_ALONE = "limit-alone"
 
 
 class Dial(NamedTuple):
@@ -55,6 +63,7 @@ class Dial(NamedTuple):
 DIALS: tuple[Dial, ...] = (
     Dial("pov", "severity of the crash, and with it the seller's share of volume", (0.2, 0.4, 0.6, 0.8), +1),
     Dial("limit", "inventory limit of each market maker, lots", (250, 500, 1_000, 2_000), -1),
+    Dial(_LIMIT_ALONE, "the same, with the lean per lot kept", (250, 500, 1_000, 2_000), -1),
     Dial("value", "number of fundamental traders", (2, 5, 10, 20), -1),
 )
 
@@ -113,17 +122,20 @@ def judge_dial(dial: Dial, results: Sequence[SeedResult]) -> DialResult:
 
 
 def _turned(scenario: Scenario, dial: Dial, level: int) -> Scenario:
-    kind = "maker" if dial.name == "limit" else "value"
+    kind = "value" if dial.name == "value" else "maker"
     if not any(group.kind == kind and group.members for group in scenario.groups):
         raise UsageError(
             f"scenario {scenario.name!r} has no {kind} agents, whose number or limit is turned: use balanced"
         )
-    groups = tuple(
-        group
-        if group.kind != kind
-        else group._replace(params=group.params._replace(limit_lots=level))
-        if dial.name == "limit"
-        else group._replace(members=level)
-        for group in scenario.groups
-    )
-    return scenario._replace(groups=groups)
+    groups = (_turned_group(group, dial, level) if group.kind == kind else group for group in scenario.groups)
+    return scenario._replace(groups=tuple(groups))
+
+
+def _turned_group(group: AgentGroup, dial: Dial, level: int) -> AgentGroup:
+    if dial.name == "value":
+        return group._replace(members=level)
+    params = group.params._replace(limit_lots=level)
+    if dial.name == _LIMIT_ALONE:
+        lean = group.params.skew_ticks / group.params.limit_lots
+        params = params._replace(skew_ticks=lean * level)
+    return group._replace(params=params)

@@ -74,10 +74,10 @@ def test_all_is_every_storm_and_decoy(stormdesk):
         assert f"\n{name}: " in out
 
 
-def test_the_dials_are_three(stormdesk):
+def test_the_dials_are_told(stormdesk):
     code, out, err = stormdesk("--sensitivity", "--seeds", "1", *SHORT)
     assert code == 0, err
-    for name in ("pov", "limit", "value"):
+    for name in ("pov", "limit", "limit-alone", "value"):
         assert f"{name}: " in out
 
 

@@ -14,6 +14,8 @@ from engine.scenarios import load_scenario, parse_scenario
 from engine.storms import StormRequest
 from tests.measure.conftest import KINDS, small_plan
 
+KNOWN = [dial for dial in DIALS if dial.name in ("pov", "limit", "value")]
+
 
 def test_a_table_has_a_row_for_each_severity(results):
     tables = summarise(small_plan(*KINDS), results)
@@ -46,14 +48,25 @@ def test_a_dial_without_its_agents_is_refused():
     scenario = load_scenario("balanced")
     empty = scenario._replace(groups=tuple(g for g in scenario.groups if g.kind != "value"))
     with pytest.raises(UsageError, match="has no value agents"):
-        dial_jobs(empty, DIALS[2], [1], horizon_ns=NS_PER_S)
+        dial_jobs(empty, KNOWN[2], [1], horizon_ns=NS_PER_S)
     bare = parse_scenario('name = "bare"', where="test")
     with pytest.raises(UsageError, match="simulated market"):
-        dial_jobs(bare, DIALS[0], [1], horizon_ns=NS_PER_S)
+        dial_jobs(bare, KNOWN[0], [1], horizon_ns=NS_PER_S)
+
+
+def test_the_limit_is_turned_with_the_lean_per_lot_or_without_it():
+    by_name = {dial.name: dial for dial in DIALS}
+    scenario = load_scenario("balanced")
+    found = {}
+    for name in ("limit", "limit-alone"):
+        job = dial_jobs(scenario, by_name[name], [1], horizon_ns=NS_PER_S)[0]
+        (makers,) = (group.params for group in job.plan.scenario.groups if group.kind == "maker")
+        found[name] = (makers.limit_lots, makers.skew_ticks)
+    assert found == {"limit": (250, 4.0), "limit-alone": (250, 1.0)}
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("dial", DIALS, ids=[dial.name for dial in DIALS])
+@pytest.mark.parametrize("dial", KNOWN, ids=[dial.name for dial in KNOWN])
 def test_the_signs_known_from_the_literature_come_out(dial):
     jobs = dial_jobs(load_scenario("balanced"), dial, range(1_001, 1_021), horizon_ns=5 * NS_PER_S)
     result = judge_dial(dial, run_jobs(jobs, processes=2))

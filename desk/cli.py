@@ -14,6 +14,7 @@ import typer
 
 import engine
 from desk.key_commands import keys_app
+from desk.measuring import measure
 from desk.options import (
     BookName,
     FixPort,
@@ -338,6 +339,9 @@ def evaluate(
         print_json(evaluation_json(rows))
     else:
         typer.echo(evaluation_text(rows))
+
+
+app.command()(measure)
 
 
 @app.command()

@@ -41,6 +41,7 @@ ORDER = (
     "rebuild",
     "convert",
     "evaluate",
+    "measure",
     "target",
     "venue",
     "api",

@@ -18,7 +18,7 @@ from engine.market.orders import Order
 from engine.storms.accounts import storm_account
 from engine.storms.request import MILLION, StormRequest, Where, severity_course
 
-__all__ = ["Budget", "LeadPrice", "Standing", "Storm", "standing_of"]
+__all__ = ["Budget", "LeadPrice", "Standing", "Storm", "base_depth_of", "standing_of"]
 
 _STREAM_BASE = 0x5709_0000_0000
 NEAR_SHARE = 1_000
@@ -64,6 +64,11 @@ def standing_of(exchange: Exchange, account: int) -> Standing:
     )
 
 
+def base_depth_of(exchange: Exchange) -> int:
+    """Mean depth of a side near the touch, in lots, at least 2: the yardstick of a storm's sizes."""
+    return max(2, sum(_side_depth(exchange, side) for side in Side) // 2)
+
+
 class Storm:
     """One running storm; a subclass implements `step`, and `begin` where it needs a first look."""
 
@@ -89,7 +94,7 @@ class Storm:
         self.started_ns = exchange.kernel.now_ns
         self.ends_ns = self.started_ns + request.duration_ns
         self.active = True
-        self.base_depth_lots = self._mean_side_depth()
+        self.base_depth_lots = base_depth_of(exchange)
         """Mean depth of a side near the touch when the storm began: the yardstick of all sizes."""
         self.spent_orders = self.spent_lots = 0
         """Of its budget."""
@@ -189,16 +194,6 @@ class Storm:
             else:
                 self.withdraw()
             self._schedule()
-
-    def _mean_side_depth(self) -> int:
-        return max(2, sum(self._side_depth(side) for side in Side) // 2)
-
-    def _side_depth(self, side: Side) -> int:
-        """Of the best ten levels; where ticks are fine, of all within 0.1 % of the best."""
-        book = self.exchange.book
-        best = book.best_bid if side == Side.BID else book.best_ask
-        near = 0 if best is None else book.lots_within(side, best // NEAR_SHARE)
-        return max(near, book.depth(side, DEPTH_LEVELS))
 
     # -- what subclasses act with ----------------------------------------------------------------------
 
@@ -315,3 +310,11 @@ class LeadPrice:
     def jump(self, now_ns: int, ticks: int) -> None:
         """News: from now on the instrument is worth so much more (or less)."""
         raise NotImplementedError
+
+
+def _side_depth(exchange: Exchange, side: Side) -> int:
+    """Of the best ten levels; where ticks are fine, of all within 0.1 % of the best."""
+    book = exchange.book
+    best = book.best_bid if side == Side.BID else book.best_ask
+    near = 0 if best is None else book.lots_within(side, best // NEAR_SHARE)
+    return max(near, book.depth(side, DEPTH_LEVELS))

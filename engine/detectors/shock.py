@@ -24,7 +24,7 @@ from engine.detectors.sight import bar_ago, note_score, raise_alarm
 __all__ = ["ShockSide", "ShockState", "shock_bar"]
 
 DRIFT = 0.45
-THRESHOLD = 0.6
+THRESHOLD = 0.5
 SIGMAS = 4.0
 COOL_DOWN_BARS = 100
 """After a shock is over: depth that comes and goes is one shock."""

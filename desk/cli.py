@@ -324,21 +324,40 @@ def detect(
 @app.command()
 def evaluate(
     seeds: Annotated[int, typer.Option(min=1, max=1_000, help="How many seeds.")] = 10,
-    first_seed: Annotated[int, typer.Option(min=0, help="The first; 1 to 6 tuned the detectors.")] = 1_001,
-    severity: Annotated[
-        list[float] | None, typer.Option(min=0.0, max=1.0, help="Of each storm; may be repeated.")
+    first_seed: Annotated[
+        int, typer.Option(min=0, help="The first; 1 to 6 and 1001 to 1040 tuned the detectors.")
+    ] = 7_001,
+    region: Annotated[
+        str,
+        typer.Option(help="Severities and durations: held-out, or development (they tuned the detectors)."),
+    ] = "held-out",
+    calm: Annotated[
+        int, typer.Option(min=300, max=86_400, help="Seconds of calm market, for each seed and scenario.")
+    ] = 3_600,
+    tape: Annotated[
+        list[Path] | None, typer.Option(help="Real tape: a data file, or a directory; may be repeated.")
+    ] = None,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="Run so many cases at once.")] = 1,
+    out: Annotated[
+        Path | None, typer.Option(help="NAME.md: the tables; a picture NAME.svg beside it.")
     ] = None,
     output: Output = Format.TEXT,
 ) -> None:
-    """Judge the detectors: labelled storms and decoys against calm markets; recall, precision, delay, false
-    alarms."""
-    from desk.detection import evaluation_json, evaluation_of, evaluation_text
+    """Judge the detectors: labelled storms and decoys against calm markets, on unseen seeds and parameters;
+    recall, precision, AUC, delay, false alarms, against their targets."""
+    from desk.evaluation import evaluation_json, evaluation_of, evaluation_text, write_evaluation
 
-    rows = evaluation_of(first_seed=first_seed, seeds=seeds, severities=severity or [0.3, 0.6, 0.9])
+    evaluation = evaluation_of(
+        first_seed=first_seed, seeds=seeds, region=region, calm_s=calm, processes=processes, tapes=tape or []
+    )
+    if out is not None:
+        picture = write_evaluation(evaluation, out)
     if output is Format.JSON:
-        print_json(evaluation_json(rows))
+        print_json(evaluation_json(evaluation))
     else:
-        typer.echo(evaluation_text(rows))
+        typer.echo(evaluation_text(evaluation))
+    if out is not None:
+        typer.echo(f"stormdesk: written {out} and {picture}", err=True)
 
 
 app.command()(measure)

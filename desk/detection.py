@@ -1,4 +1,4 @@
-"""`stormdesk detect` and `stormdesk evaluate`: what the command line adds to engine/evaluate/."""
+"""`stormdesk detect`: what the command line adds to engine/evaluate/tape.py."""
 
 from __future__ import annotations
 
@@ -11,18 +11,10 @@ from engine.core.clock import NS_PER_S
 from engine.core.errors import RunNotFound, UsageError
 from engine.core.types import NO_SIDE
 from engine.detectors import Alarm, AlarmKind, cluster_alarms
-from engine.evaluate import Row, TapeResult, detect_file, detect_run, judge, plan_cases, run_case
-from engine.evaluate.table import Interval
+from engine.evaluate import TapeResult, detect_file, detect_run
 from engine.recording.run_directory import runs_root
 
-__all__ = [
-    "detection_json",
-    "detection_of",
-    "detection_text",
-    "evaluation_json",
-    "evaluation_of",
-    "evaluation_text",
-]
+__all__ = ["alarm_name", "aligned", "detection_json", "detection_of", "detection_text"]
 
 _SIDES = ("bid", "ask")
 
@@ -53,10 +45,11 @@ def detection_json(result: TapeResult) -> dict[str, Any]:
         "alarms_per_hour": round(len(result.alarms) / hours, 3) if hours else None,
         "bound_per_hour_if_none": round(3 / hours, 3) if hours else None,
         "problem": result.problem,
+        "silent": [alarm_name(kind) for kind in result.silent],
         "alarms": [_alarm_json(alarm) for alarm in result.alarms],
         "clusters": [
             {
-                "kinds": [_name(kind) for kind in cluster.kinds],
+                "kinds": [alarm_name(kind) for kind in cluster.kinds],
                 "start_s": cluster.start_ns / NS_PER_S,
                 "end_s": cluster.end_ns / NS_PER_S,
                 "events": [cluster.first_event, cluster.last_event],
@@ -74,7 +67,7 @@ def detection_text(result: TapeResult) -> str:
     rows.extend(
         (
             f"{alarm.time_ns / NS_PER_S:.3f} s",
-            _name(alarm.kind),
+            alarm_name(alarm.kind),
             f"{alarm.severity:.2f}",
             "–" if alarm.side == NO_SIDE else _SIDES[alarm.side],
             str(alarm.price_ticks or "–"),
@@ -83,7 +76,7 @@ def detection_text(result: TapeResult) -> str:
         )
         for alarm in result.alarms
     )
-    lines = _aligned(rows) if result.alarms else []
+    lines = aligned(rows) if result.alarms else []
     hours = result.length_ns / (3_600 * NS_PER_S)
     bound = (
         f" (none in {hours:.3g} h bounds the rate at {3 / hours:.3g} an hour)"
@@ -94,84 +87,31 @@ def detection_text(result: TapeResult) -> str:
         f"{len(result.alarms)} alarms, {result.events:,} events, {result.length_ns / NS_PER_S:.1f} s of "
         f"{result.symbol or result.name}{bound}"
     )
-    return "\n".join(lines)
-
-
-def evaluation_of(*, first_seed: int, seeds: int, severities: list[float]) -> list[Row]:
-    """The whole protocol, with a progress bar."""
-    machine.load()
-    cases = list(plan_cases(range(first_seed, first_seed + seeds), severities))
-    outcomes = []
-    with progress_bar("evaluate") as progress:
-        for done, case in enumerate(cases):
-            progress(done, len(cases))
-            outcomes.append(run_case(case))
-    return judge(outcomes)
-
-
-def evaluation_json(rows: list[Row]) -> list[dict[str, Any]]:
-    """As JSON."""
-    return [
-        {
-            **row._asdict(),
-            "kind": _name(row.kind),
-            "recall": row.recall._asdict(),
-            "precision": row.precision._asdict(),
-        }
-        for row in rows
-    ]
-
-
-def evaluation_text(rows: list[Row]) -> str:
-    """As aligned text, and what the columns mean."""
-    table: list[tuple[str, ...]] = [
-        ("detector", "storms", "recall", "precision", "F1", "delay", "false/h calm", "elsewhere")
-    ]
-    for row in rows:
-        none = f" (<= {row.false_bound_per_hour:.2g})" if row.false_per_hour == 0 else ""
-        table.append(
-            (
-                _name(row.kind),
-                str(row.storms),
-                _interval(row.recall),
-                _interval(row.precision),
-                "–" if row.f1 is None else f"{row.f1:.2f}",
-                "–" if row.delay_s is None else f"{row.delay_s:.1f} s",
-                f"{row.false_per_hour:.2f}{none}",
-                "–" if row.decoys is None else f"{row.decoys:.1%}",
-            )
+    if result.silent:
+        lines.append(
+            f"silent, for they need order ids and this feed shows levels: "
+            f"{', '.join(map(alarm_name, result.silent))}"
         )
-    hours = rows[0].calm_hours
-    return "\n".join(
-        [
-            *_aligned(table),
-            f"95 % intervals by bootstrap over seeds; {hours:.2g} h of calm; (<= x): none, which bounds the",
-            "rate at 3/hours; elsewhere: share of foreign storms and decoys with an alarm",
-        ]
-    )
+    return "\n".join(lines)
 
 
 def _alarm_json(alarm: Alarm) -> dict[str, Any]:
     return {
         **alarm._asdict(),
-        "kind": _name(alarm.kind),
+        "kind": alarm_name(alarm.kind),
         "side": None if alarm.side == NO_SIDE else _SIDES[alarm.side],
         "price_ticks": alarm.price_ticks or None,
         "order_id": alarm.order_id or None,
     }
 
 
-def _name(kind: AlarmKind) -> str:
+def alarm_name(kind: AlarmKind) -> str:
+    """As people read it."""
     return kind.name.lower().replace("_", " ")
 
 
-def _interval(interval: Interval) -> str:
-    if interval.value is None:
-        return "–"
-    return f"{interval.value:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
-
-
-def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
+def aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    """Rows as lines, the columns under each other."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows

@@ -366,6 +366,8 @@ class Session:
                 if isinstance(self.source, ItchSource)
                 else LevelPlayer(self.exchange, self.source)
             )
+            if self.detection is not None:
+                self.detection.see_orders(isinstance(self.source, ItchSource))
             self.history.on_halt.append(self._note_halt)
             self.history.start()
             return HistoryLead(self.history)

@@ -233,6 +233,12 @@ class AlertStore:
 
     # -- the person at the desk ------------------------------------------------------------------------
 
+    def since(self, count: int) -> list[Alert]:
+        """Those raised after the first `count`, as far as they are kept."""
+        if count == self.count:
+            return []
+        return [alert for alert in self.alerts if alert.alert_id > count]
+
     def acknowledge(self, alert_id: int) -> None:
         """Mark one as seen; one that is kept no more is nothing to mark."""
         self._acknowledge([row for row in self._rows if row.alert_id == alert_id])
@@ -247,12 +253,6 @@ class AlertStore:
         self._view = None
 
     # -- images ----------------------------------------------------------------------------------------
-
-    def since(self, count: int) -> list[Alert]:
-        """Those raised after the first `count`, as far as they are kept."""
-        if count == self.count:
-            return []
-        return [alert for alert in self._alerts if alert.alert_id > count]
 
     def state(self) -> dict[str, Any]:
         """Everything but acknowledgements, as JSON can hold it."""

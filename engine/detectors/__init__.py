@@ -7,10 +7,11 @@ it comes from, its record, its kernel. watch.py runs them, readings.py lets Pyth
 
 from engine.detectors.clusters import Cluster, cluster_alarms, stress_windows
 from engine.detectors.outlook import Health, LargeOrder, health_of, large_order_of
-from engine.detectors.readings import Alarm, Detection, FileDetection
+from engine.detectors.readings import NEED_ORDERS, Alarm, Detection, FileDetection
 from engine.detectors.records import AlarmKind
 
 __all__ = [
+    "NEED_ORDERS",
     "Alarm",
     "AlarmKind",
     "Cluster",

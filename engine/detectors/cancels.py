@@ -16,13 +16,13 @@ from engine.arena.functions import inlined, routine
 from engine.arena.layout import Byte, Real, Record, Word
 from engine.core.types import NO_SIDE
 from engine.detectors.records import BAR_NS, WARM_UP_BARS, AlarmKind, Sight
-from engine.detectors.sight import bar_ago, raise_alarm
+from engine.detectors.sight import bar_ago, note_score, raise_alarm
 
 __all__ = ["CancelsState", "cancels_bar"]
 
 SIGMAS = 4.0
 TIMES = 3.0
-IN_A_ROW = 8
+IN_A_ROW = 12
 CALM_BARS = 10
 COOL_DOWN_BARS = 50
 MEAN_KEEP = 0.998
@@ -68,6 +68,7 @@ def cancels_bar(sight: Sight, state: CancelsState) -> None:
         return
     state.calm_bars = 0
     state.high_bars += 1
+    note_score(sight, _KIND, state.high_bars / IN_A_ROW)
     if state.high_bars == 1:
         state.since_ns = sight.bar_ends_ns - BAR_NS
         state.first_event = bar_ago(sight, 1).events + 1

@@ -3,6 +3,7 @@
     lots      fast mean (2 s) of what trades a bar         usual_lots         its slow mean (50 s)
     signed    the same, bought minus sold              dominance   |signed| / lots
     swept     the same, of what swept the best price away
+    offered   the same, of what new offers bring, as a share of what all new orders bring
     spread    fast mean (1 s), an empty side counts as MOST_SPREADS times the usual
     move      of the mid over 2 s, against its slow deviation
 
@@ -48,9 +49,13 @@ class Flow(Record):
     lots: Real
     signed_lots: Real
     swept_lots: Real
+    offered_lots: Real
+    wanted_lots: Real
+    """What new bids bring."""
     dominance: Real
     """How much of what trades is one side's, 0 to 1."""
     swept_share: Real
+    offered_share: Real
     usual_spread_ticks: Real
     spread_ticks: Real
     lots_variance: Real
@@ -80,6 +85,9 @@ def take_flow(sight: Sight, flow: Flow) -> None:
     flow.lots += (share if young else FAST_SHARE) * (total - flow.lots)
     flow.signed_lots += FAST_SHARE * (bar.buy_lots - bar.sell_lots - flow.signed_lots)
     flow.swept_lots += FAST_SHARE * (bar.swept_lots - flow.swept_lots)
+    flow.offered_lots += FAST_SHARE * (bar.ask_add_lots - flow.offered_lots)
+    flow.wanted_lots += FAST_SHARE * (bar.bid_add_lots - flow.wanted_lots)
+    flow.offered_share = flow.offered_lots / max(1.0, flow.offered_lots + flow.wanted_lots)
     flow.dominance = abs(flow.signed_lots) / max(1.0, flow.lots)
     flow.swept_share = flow.swept_lots / max(1.0, flow.lots)
     moved = move_over(sight, MOVE_BARS) if flow.bars > MOVE_BARS else 0

@@ -21,15 +21,15 @@ from engine.arena.layout import Byte, Real, Record, Table, Word
 from engine.book.kernels import Event
 from engine.core.clock import NS_PER_MS, NS_PER_S
 from engine.detectors.records import AlarmKind, Life, Sight
-from engine.detectors.sight import raise_alarm
+from engine.detectors.sight import note_score, raise_alarm
 
 __all__ = ["TIPS", "IcebergState", "TipRow", "iceberg_added", "iceberg_done"]
 
 TIPS = 512
 """Keys remembered, by low bits of lots and side."""
 NATIVE_REFILLS = 2
-SYNTHETIC_ODDS = 1e5
-LEAST_SYNTHETIC = 5
+SYNTHETIC_ODDS = 1e4
+LEAST_SYNTHETIC = 4
 LONGEST_NS = 500 * NS_PER_MS
 """A refill that comes later is none."""
 NO_REFILL = 0.1
@@ -137,6 +137,7 @@ def _refill(sight: Sight, row: TipRow, event: Event) -> None:
         row.done_ns = 0
         row.last_ns = event.ts
         row.native_refills += 1
+        note_score(sight, _NATIVE, row.native_refills / NATIVE_REFILLS)
         if row.native_refills >= NATIVE_REFILLS and row.is_native == 0:
             row.is_native = 1
             _raise(sight, row, _NATIVE, event, row.native_refills)
@@ -148,6 +149,7 @@ def _refill(sight: Sight, row: TipRow, event: Event) -> None:
         row.last_ns = event.ts
         row.refills += 1
         _multiply(row, _ratio(row, lag_ns))
+        note_score(sight, _SYNTHETIC, row.odds / SYNTHETIC_ODDS)
         if row.odds > SYNTHETIC_ODDS and row.refills >= LEAST_SYNTHETIC and row.is_synthetic == 0:
             row.is_synthetic = 1
             _raise(sight, row, _SYNTHETIC, event, row.refills)

@@ -22,7 +22,7 @@ from engine.core.clock import NS_PER_MS
 from engine.core.types import Side
 from engine.detectors.flow import Flow
 from engine.detectors.records import WARM_UP_BARS, AlarmKind, Sight
-from engine.detectors.sight import bar_ago, raise_alarm
+from engine.detectors.sight import bar_ago, note_score, raise_alarm
 
 __all__ = ["PICK_OFFS", "LatencyState", "PickOff", "latency_bar", "latency_taken"]
 
@@ -32,7 +32,7 @@ SOON_NS = 50 * NS_PER_MS
 HORIZON_NS = 1_000 * NS_PER_MS
 WRONG_WEIGHT = 0.5
 DRIFT = 2.5
-THRESHOLD = 20.0
+THRESHOLD = 17.5
 LEARNED_BELOW = 5.0
 """Above it nothing is learned: what is usual would grow with the storm."""
 MOST_Z = 6.0
@@ -126,6 +126,7 @@ def latency_bar(sight: Sight, flow: Flow, state: LatencyState) -> None:
         state.is_up = 0
     if sight.bar_count <= WARM_UP_BARS or flow.swept_share > MOST_SWEPT:
         return
+    note_score(sight, _KIND, state.cusum / THRESHOLD)
     if state.is_up == 0 and state.cusum > THRESHOLD:
         state.is_up = 1
         side = state.last_side

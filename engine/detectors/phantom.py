@@ -21,7 +21,7 @@ from engine.arena.layout import Byte, Real, Record, Word
 from engine.core.clock import NS_PER_MS
 from engine.core.types import Side
 from engine.detectors.records import WARM_UP_BARS, AlarmKind, Life, Sight
-from engine.detectors.sight import raise_alarm
+from engine.detectors.sight import note_score, raise_alarm
 
 __all__ = ["PhantomSide", "PhantomState", "phantom_bar", "phantom_filled", "phantom_gone"]
 
@@ -30,7 +30,7 @@ LONGEST_NS = 1_000 * NS_PER_MS
 FILLED_WEIGHT = 4.0
 MOST_AN_ORDER = 0.25
 LEAK = 0.9
-THRESHOLD = 1.0
+THRESHOLD = 1.5
 BACK = 0.25
 SIGMAS = 6.0
 MEAN_KEEP = 0.998
@@ -74,6 +74,7 @@ def _count(sight: Sight, side: PhantomSide, life: Life) -> None:
         side.since_ns = life.born_ns
         side.first_event = life.born_event
     side.depths += min(MOST_AN_ORDER, life.shown_lots / max(1.0, sight.usual_side_lots))
+    note_score(sight, _KIND, side.depths / max(THRESHOLD, side.threshold))
     if side.is_up == 0 and side.depths > max(THRESHOLD, side.threshold):
         side.is_up = 1
         raise_alarm(

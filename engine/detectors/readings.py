@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from engine.arena.machine import live
 from engine.arena.memory import Arena, Rows
@@ -24,10 +25,13 @@ from engine.detectors.records import (
     ALARMS_KEPT,
     BARS_KEPT,
     LIVES,
+    SCORE_BARS,
+    SCORE_KINDS,
     AlarmKind,
     AlarmRow,
     Bar,
     Life,
+    ScoreRow,
     Sight,
     Taking,
 )
@@ -37,7 +41,7 @@ from engine.detectors.stuffing import StuffingState
 from engine.detectors.twap import KEYS, KeyRow, TwapState
 from engine.detectors.watch import Detectors, detect_rows
 
-__all__ = ["Alarm", "Detection", "FileDetection"]
+__all__ = ["NEED_ORDERS", "Alarm", "Detection", "FileDetection"]
 
 
 class Alarm(NamedTuple):
@@ -61,6 +65,15 @@ class Alarm(NamedTuple):
     """0: it is about no one order."""
 
 
+NEED_ORDERS = (
+    AlarmKind.SPOOFING,
+    AlarmKind.PHANTOM_LIQUIDITY,
+    AlarmKind.NATIVE_ICEBERG,
+    AlarmKind.SYNTHETIC_ICEBERG,
+)
+"""They judge single orders; where a feed shows totals of levels only, they are silent."""
+
+
 class Detection:
     """The detectors of one market."""
 
@@ -73,6 +86,8 @@ class Detection:
         row.sight.lives = new("lives", Life, LIVES)
         row.sight.taking = new("taking", Taking)[0]
         row.sight.alarms = new("alarms", AlarmRow, ALARMS_KEPT)
+        row.sight.scores = new("scores", ScoreRow, SCORE_BARS * SCORE_KINDS)
+        row.sight.shows_orders = 1
         row.flow = new("flow", Flow)[0]
         row.stuffing = new("stuffing", StuffingState)[0]
         row.cancels = new("cancels", CancelsState)[0]
@@ -98,6 +113,30 @@ class Detection:
     def row(self) -> Detectors:
         """The root of the tables."""
         return self._arena.row("detectors", Detectors)
+
+    def see_orders(self, shown: bool) -> None:
+        """Says whether the feed shows single orders, as it does unless told otherwise, or levels."""
+        self._arena.row("sight", Sight).shows_orders = int(shown)
+
+    @property
+    def silent(self) -> tuple[AlarmKind, ...]:
+        """Who says nothing here, for the feed shows no orders."""
+        return () if self._arena.row("sight", Sight).shows_orders else NEED_ORDERS
+
+    def scores(self, since_bar: int) -> npt.NDArray[np.float64]:
+        """How near each detector was to its alarm (1 = the threshold) in the bars that have ended, from
+        number since_bar on, oldest first; at most SCORE_BARS - 1. Shape (bars, SCORE_KINDS), an AlarmKind a
+        column."""
+        count = self.bar_count
+        bars = np.arange(max(since_bar, count - SCORE_BARS + 1, 0), count)
+        rows = self._arena.rows("scores")["value"].reshape(SCORE_BARS, SCORE_KINDS)
+        taken: npt.NDArray[np.float64] = rows[bars & (SCORE_BARS - 1)]
+        return taken
+
+    @property
+    def bar_count(self) -> int:
+        """Bars that have ended."""
+        return self._arena.row("sight", Sight).bar_count
 
     @property
     def alarm_count(self) -> int:

@@ -4,6 +4,7 @@
                          └► Sight ─► lives    what is known of recent orders, by order id
                                   ├► taking   who took liquidity in this instant
                                   ├► bars     what happened in each tenth of a second
+                                  ├► scores   how near each detector was to its alarm in it
                                   └► alarms   what was found
 
 They are made of public events and of the public book alone: no field here leads to accounts, agents, storms
@@ -24,11 +25,14 @@ __all__ = [
     "BAR_NS",
     "DEPTH_LEVELS",
     "LIVES",
+    "SCORE_BARS",
+    "SCORE_KINDS",
     "WARM_UP_BARS",
     "AlarmKind",
     "AlarmRow",
     "Bar",
     "Life",
+    "ScoreRow",
     "Sight",
     "Taking",
 ]
@@ -36,6 +40,10 @@ __all__ = [
 BAR_NS = 100 * NS_PER_MS
 BARS_KEPT = 1_024
 DEPTH_LEVELS = 10
+SCORE_BARS = 256
+"""Bars whose scores are kept: longer than anybody leaves them unread."""
+SCORE_KINDS = 16
+"""Rows of a bar in the table of scores: one of each AlarmKind, at its number."""
 WARM_UP_BARS = 100
 """What is usual has to be known before anything can be unusual: ten seconds."""
 LIVES = 1 << 14
@@ -86,7 +94,9 @@ class Bar(Record):
     adds: Word
     cancels: Word
     trades: Word
-    add_lots: Word
+    bid_add_lots: Word
+    """What orders to buy brought."""
+    ask_add_lots: Word
     cancel_lots: Word
     buy_lots: Word
     """Traded against offers."""
@@ -102,6 +112,12 @@ class Bar(Record):
     """Bid plus ask when both last stood; 0 before that."""
     events: Word
     """Public events of the market up to its end."""
+
+
+class ScoreRow(Record):
+    """How near one detector came to its alarm in one bar: above 1 it is over the threshold."""
+
+    value: Real
 
 
 class AlarmRow(Record):
@@ -175,3 +191,8 @@ class Sight(Record):
     """Alarms that Python has taken."""
     alarms: Table[AlarmRow]
     """Ring."""
+    scores: Table[ScoreRow]
+    """Ring of SCORE_BARS, SCORE_KINDS rows a bar."""
+    shows_orders: Byte
+    """Whether an order id of this feed is one order of somebody. On feeds of levels it is a change of a
+    total, and whoever judges single orders is silent."""

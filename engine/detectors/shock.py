@@ -19,13 +19,15 @@ from engine.arena.functions import routine
 from engine.arena.layout import Byte, Real, Record, Word
 from engine.core.types import Side
 from engine.detectors.records import BAR_NS, AlarmKind, Bar, Sight
-from engine.detectors.sight import bar_ago, raise_alarm
+from engine.detectors.sight import bar_ago, note_score, raise_alarm
 
 __all__ = ["ShockSide", "ShockState", "shock_bar"]
 
 DRIFT = 0.45
-THRESHOLD = 1.5
-SIGMAS = 3.0
+THRESHOLD = 0.5
+SIGMAS = 4.0
+COOL_DOWN_BARS = 100
+"""After a shock is over: depth that comes and goes is one shock."""
 BACK = 0.25
 """Once so little is missing, the shock is over."""
 WARM_UP_BARS = 100
@@ -47,6 +49,8 @@ class ShockSide(Record):
     cusum: Real
     since_ns: Word
     first_event: Word
+    rest_bars: Word
+    """Of the cool-down."""
     is_up: Byte
 
 
@@ -77,10 +81,16 @@ def _watch(sight: Sight, state: ShockSide, side: int, bar: Bar, depth_lots: int)
         state.first_event = bar_ago(sight, 1).events + 1
     drift = max(DRIFT, state.usual_missing + SIGMAS * sqrt(state.missing_variance))
     state.cusum = min(2.0 * THRESHOLD, max(0.0, state.cusum + missing - drift))
+    if state.rest_bars == 0:
+        note_score(sight, _KIND, state.cusum / THRESHOLD)
     if state.is_up != 0:
         if missing < BACK:
             state.is_up = 0
             state.cusum = 0.0
+            state.rest_bars = COOL_DOWN_BARS
+    elif state.rest_bars > 0:
+        state.rest_bars -= 1
+        state.cusum = 0.0
     elif state.cusum > THRESHOLD:
         state.is_up = 1
         price = bar.bid_ticks if side == _BID else bar.ask_ticks

@@ -9,7 +9,16 @@ from __future__ import annotations
 from engine.arena.functions import inlined, routine
 from engine.book.kernels import Book, Event
 from engine.core.types import NO_SIDE, EventType, Side
-from engine.detectors.records import BAR_NS, DEPTH_LEVELS, WARM_UP_BARS, Bar, Life, Sight
+from engine.detectors.records import (
+    BAR_NS,
+    DEPTH_LEVELS,
+    SCORE_BARS,
+    SCORE_KINDS,
+    WARM_UP_BARS,
+    Bar,
+    Life,
+    Sight,
+)
 
 __all__ = [
     "bar_ago",
@@ -23,6 +32,7 @@ __all__ = [
     "learn_usual",
     "move_over",
     "note_life",
+    "note_score",
     "raise_alarm",
     "read_touch",
 ]
@@ -52,7 +62,10 @@ def count_event(sight: Sight, event: Event) -> None:
     kind = event.event_type
     if kind == _ADD:
         bar.adds += 1
-        bar.add_lots += event.qty
+        if event.side == _BID:
+            bar.bid_add_lots += event.qty
+        else:
+            bar.ask_add_lots += event.qty
     elif kind == _CANCEL:
         bar.cancels += 1
     elif kind == _TRADE or kind == _PRINT:
@@ -186,12 +199,16 @@ def begin_bar(sight: Sight) -> None:
     bar.adds = 0
     bar.cancels = 0
     bar.trades = 0
-    bar.add_lots = 0
+    bar.bid_add_lots = 0
+    bar.ask_add_lots = 0
     bar.cancel_lots = 0
     bar.buy_lots = 0
     bar.sell_lots = 0
     bar.swept_lots = 0
     sight.bar_ends_ns += BAR_NS
+    first = _score_place(sight, 0)
+    for kind in range(SCORE_KINDS):
+        sight.scores[first + kind].value = 0.0
 
 
 @routine
@@ -219,7 +236,7 @@ def learn_usual(sight: Sight) -> None:
         depth_lots = min(depth_lots, _MOST_TIMES_USUAL * sight.usual_side_lots)
     sight.usual_side_lots += share * (depth_lots - sight.usual_side_lots)
     if bar.adds > 0:
-        order_lots = bar.add_lots / bar.adds
+        order_lots = (bar.bid_add_lots + bar.ask_add_lots) / bar.adds
         if sight.bar_count >= WARM_UP_BARS:
             order_lots = min(order_lots, _MOST_TIMES_USUAL * sight.usual_order_lots)
         sight.usual_order_lots += share * (order_lots - sight.usual_order_lots)
@@ -240,7 +257,19 @@ def move_over(sight: Sight, bars: int) -> int:
     return 0 if before == 0 else bar_ago(sight, 0).twice_mid_ticks - before
 
 
-# -- alarms ------------------------------------------------------------------------------------------
+# -- scores and alarms -------------------------------------------------------------------------------
+
+
+@inlined
+def note_score(sight: Sight, kind: int, value: float) -> None:
+    """How near a detector is to its alarm now: 1 is the threshold. Of a bar the highest is kept."""
+    row = sight.scores[_score_place(sight, kind)]
+    row.value = max(row.value, value)
+
+
+@inlined
+def _score_place(sight: Sight, kind: int) -> int:
+    return (sight.bar_count & (SCORE_BARS - 1)) * SCORE_KINDS + kind
 
 
 @routine

@@ -23,7 +23,7 @@ from engine.core.clock import NS_PER_MS, NS_PER_S
 from engine.core.types import Side
 from engine.detectors.flow import Flow
 from engine.detectors.records import WARM_UP_BARS, AlarmKind, Life, Sight
-from engine.detectors.sight import raise_alarm
+from engine.detectors.sight import note_score, raise_alarm
 
 __all__ = ["SpoofingSide", "SpoofingState", "spoofing_bar", "spoofing_gone"]
 
@@ -84,6 +84,7 @@ def _count(sight: Sight, flow: Flow, side: SpoofingSide, life: Life, age_ns: int
         side.since_ns = life.born_ns
         side.first_event = life.born_event
     side.score += score
+    note_score(sight, _KIND, side.score / max(THRESHOLD, side.threshold))
     if side.is_up == 0 and side.score > max(THRESHOLD, side.threshold):
         side.is_up = 1
         raise_alarm(

@@ -18,7 +18,7 @@ from engine.arena.functions import routine
 from engine.arena.layout import Byte, Real, Record, Word
 from engine.core.types import NO_SIDE
 from engine.detectors.records import BAR_NS, AlarmKind, Sight
-from engine.detectors.sight import bar_ago, raise_alarm
+from engine.detectors.sight import bar_ago, note_score, raise_alarm
 
 __all__ = ["StuffingState", "stuffing_bar"]
 
@@ -61,12 +61,14 @@ def stuffing_bar(sight: Sight, state: StuffingState) -> None:
     if before == 0.0:
         state.since_ns = sight.bar_ends_ns - BAR_NS
         state.first_event = bar_ago(sight, 1).events + 1
+    per_trade = _cancels_per_trade(sight) if state.cusum > 0.0 else 0
+    note_score(sight, _KIND, min(state.cusum / THRESHOLD, per_trade / RATIO))
     if state.is_up != 0:
         if state.cusum == 0.0:
             state.is_up = 0
         else:
             state.cusum = min(state.cusum, 2.0 * THRESHOLD)
-    elif state.cusum > THRESHOLD and _cancels_per_trade(sight) >= RATIO:
+    elif state.cusum > THRESHOLD and per_trade >= RATIO:
         state.is_up = 1
         raise_alarm(
             sight, _KIND, sight.bar_ends_ns, state.since_ns, state.first_event, _NO_SIDE, 0, 0,

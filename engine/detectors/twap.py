@@ -20,7 +20,7 @@ from engine.arena.functions import inlined, routine
 from engine.arena.layout import Byte, Real, Record, Table, Word
 from engine.core.clock import NS_PER_MS, NS_PER_S
 from engine.detectors.records import AlarmKind, Sight
-from engine.detectors.sight import raise_alarm
+from engine.detectors.sight import note_score, raise_alarm
 
 __all__ = ["KEYS", "KeyRow", "TwapState", "twap_taken"]
 
@@ -137,6 +137,7 @@ def _take(sight: Sight, row: KeyRow, now_ns: int) -> None:
     ratio = density / max(1e-6, expected)
     row.odds = max(1.0, min(1e12, row.odds * min(MOST_RATIO, ratio)))
     row.children += 1
+    note_score(sight, _KIND, min(row.odds / ODDS, row.children / LEAST_CHILDREN))
     row.matched_ns = now_ns
     row.period_ns += (gap_ns - row.period_ns) // 4
     if row.odds > ODDS and row.children >= LEAST_CHILDREN and row.is_up == 0:

@@ -143,6 +143,8 @@ def _watch(detectors: Detectors, event: Event) -> None:
     sight.now_ns = event.ts
     count_event(sight, event)
     gone_lots = note_life(sight, event, sight.seen)
+    if sight.shows_orders == 0:
+        return
     kind = event.event_type
     if kind == _ADD:
         iceberg_added(sight, detectors.icebergs, event)

@@ -15,7 +15,7 @@ import numpy as np
 from engine.core.clock import NS_PER_S
 from engine.core.errors import DataError, UsageError
 from engine.core.types import EVENT_BYTES, EVENT_DTYPE
-from engine.detectors import Alarm, Detection, FileDetection
+from engine.detectors import Alarm, AlarmKind, Detection, FileDetection
 from engine.feeds.files import open_data
 from engine.feeds.formats import FileFormat, detect_format
 from engine.journal.reader import read_journal
@@ -44,6 +44,8 @@ class TapeResult(NamedTuple):
     length_ns: int
     problem: str | None = None
     """Why there is less of it than its source promised."""
+    silent: tuple[AlarmKind, ...] = ()
+    """Detectors that said nothing, for they need order ids and it shows levels."""
 
 
 def detect_run(text: str, root: Path, *, source: str | None = None) -> TapeResult:
@@ -66,7 +68,9 @@ def detect_run(text: str, root: Path, *, source: str | None = None) -> TapeResul
         )
     alarms.extend(detection.alarms(len(alarms)))
     symbol = session.exchange.instrument.symbol
-    return TapeResult(run.run_id, symbol, alarms, session.event_count, session.now_ns)
+    return TapeResult(
+        run.run_id, symbol, alarms, session.event_count, session.now_ns, silent=detection.silent
+    )
 
 
 def detect_file(path: Path, *, symbol: str | None = None, progress: Progress | None = None) -> TapeResult:
@@ -91,7 +95,13 @@ def _detect_source(path: Path, symbol: str | None, progress: Progress) -> TapeRe
         progress(reached_ns, until_ns)
     halted = None if session.history is None else session.history.halted
     return TapeResult(
-        path.name, session.exchange.instrument.symbol, alarms, session.event_count, session.now_ns, halted
+        path.name,
+        session.exchange.instrument.symbol,
+        alarms,
+        session.event_count,
+        session.now_ns,
+        halted,
+        detection.silent,
     )
 
 

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from desk.detection import detection_json, detection_of, detection_text, evaluation_json, evaluation_text
+from desk import evaluation
+from desk.detection import detection_json, detection_of, detection_text
+from desk.evaluation import evaluation_json, evaluation_of, evaluation_text, write_evaluation
 from engine.core.errors import DataError, UsageError
 from engine.core.types import StormKind
 from engine.detectors import AlarmKind
-from engine.evaluate import Case, judge, run_case
+from engine.evaluate import Case
 from tests.detectors.markets import record
 
 
@@ -44,10 +46,45 @@ def test_what_is_neither_file_nor_run_is_told(tmp_path):
         detection_of("nowhere", symbol=None, out=tmp_path, source=None)
 
 
-def test_the_table_names_every_detector_and_the_bound_of_none():
-    rows = judge([run_case(Case("balanced", 41)), run_case(Case("balanced", 41, StormKind.STUFFING, 0.6))])
-    text = evaluation_text(rows)
+@pytest.fixture
+def small(monkeypatch) -> None:
+    """A plan of four cases."""
+    cases = [
+        Case("balanced", 41, duration_s=600),
+        Case("balanced", 41, StormKind.STUFFING, 0.6, 15),
+        Case("balanced", 41, StormKind.CRASH, 0.6, 15),
+        Case("balanced", 41, StormKind.SLICES, 0.6, 15, institutions=False),
+    ]
+    monkeypatch.setattr(evaluation, "plan_cases", lambda *args, **kwargs: cases)
+
+
+def test_an_evaluation_names_every_detector_its_target_and_the_bound_of_none(small, stormy, tmp_path):
+    noise = tmp_path / "noise.txt"
+    noise.write_text("nothing of a market\n")
+    found = evaluation_of(
+        first_seed=41, seeds=1, region="held-out", calm_s=600, processes=1, tapes=[stormy, noise]
+    )
+    text = evaluation_text(found)
     assert all(kind.name.lower().replace("_", " ") in text for kind in AlarmKind)
-    stuffing = evaluation_json(rows)[0]
-    assert stuffing["recall"]["value"] == 1.0
-    assert stuffing["false_bound_per_hour"] == pytest.approx(18.0, rel=0.01)
+    assert "of 9 reached" in text
+    assert "volume and volatility" in text
+    assert "storm.events.bin" in text
+    assert "1 files hold no market" in text
+    told = evaluation_json(found)
+    assert told["detectors"][0]["recall"]["value"] == 1.0
+    assert told["detectors"][0]["false_bound_per_hour"] == pytest.approx(18.0, rel=0.01)
+    assert told["tape"][0]["silent"] == []
+
+    report = tmp_path / "detectors.md"
+    picture = write_evaluation(found, report)
+    assert report.read_text(encoding="utf-8").count("| quote stuffing |") >= 2
+    assert picture.read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_a_report_that_is_no_markdown_and_a_tape_that_is_not_there_are_told(small, tmp_path):
+    with pytest.raises(UsageError, match="--tape"):
+        evaluation_of(
+            first_seed=1, seeds=1, region="held-out", calm_s=600, processes=1, tapes=[tmp_path / "none"]
+        )
+    with pytest.raises(UsageError, match=r"\.md"):
+        write_evaluation(None, tmp_path / "report.pdf")

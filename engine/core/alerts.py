@@ -220,6 +220,12 @@ class AlertStore:
             self._view_until_ns = min((end for end in ends if end > now_ns), default=None)
         return self._view
 
+    def since(self, count: int) -> list[Alert]:
+        """Those raised after the first `count`, as far as they are kept."""
+        if count == self.count:
+            return []
+        return [alert for alert in self.alerts() if alert.alert_id > count]
+
     def statistics(self) -> dict[str, int]:
         """Kept alerts and their limit, those in all, dropped, repeated, and conditions that hold."""
         return {
@@ -232,12 +238,6 @@ class AlertStore:
         }
 
     # -- the person at the desk ------------------------------------------------------------------------
-
-    def since(self, count: int) -> list[Alert]:
-        """Those raised after the first `count`, as far as they are kept."""
-        if count == self.count:
-            return []
-        return [alert for alert in self.alerts if alert.alert_id > count]
 
     def acknowledge(self, alert_id: int) -> None:
         """Mark one as seen; one that is kept no more is nothing to mark."""

@@ -178,7 +178,9 @@ def gate_row(entry: GateEntry, account_name: str) -> dict[str, object]:
 def alert_row(alert: Alert) -> dict[str, object]:
     """A line of events.jsonl about an alert. Its kind is what its text says before any figure of its own."""
     kind = re.split(r"[:(,]", alert.text, maxsplit=1)[0].strip()
-    return {"kind": kind, "severity": alert.severity, "text": alert.text}
+    evidence = alert.evidence
+    events = {"first_event": evidence.first_event, "last_event": evidence.last_event} if evidence else {}
+    return {"kind": kind, "from": alert.kind, "severity": alert.severity, "text": alert.text, **events}
 
 
 def _attacker(entry: StormLogEntry) -> dict[str, object]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from textual.app import App
 
-from desk.actions import Host
+from desk.actions import Actions, Host
 from desk.bindings import KeyTable
 from desk.bridge import Bridge
 from desk.driver import DeskDriver
@@ -172,6 +172,8 @@ class DeskApp(App[None]):
         """It is open, and takes the place of the running one: too late to give it up."""
         self._past: Host | None = None
         """A recording that is looked at while the session goes on."""
+        self._present: Actions | None = None
+        """Of the session, meanwhile."""
         self._opening_past = False
 
     def get_default_screen(self) -> DeskScreen:
@@ -307,17 +309,19 @@ class DeskApp(App[None]):
         if self._leaving:
             await asyncio.to_thread(past.stop, STOP_TIMEOUT_S)
             return
+        self._present = self.desk_screen.actions
         self.desk_screen.show_host(past)
-        self._tell(
-            f"the recording, as it was; the session goes on, {self.keys.shown('disarm')} returns to it"
-        )
+        back = self.keys.shown("disarm")
+        # It stays until something else is said: who looks at a paused past has to know the way back.
+        self.view.notice = Notice(f"the recording, as it was; the session goes on, {back} returns to it")
+        self.bridge.draw_soon()
 
     def end_look_back(self) -> bool:
         """Back to the running session; False when it is on the desk already."""
         past, self._past = self._past, None
         if past is None:
             return False
-        self.desk_screen.show_host(self.host)
+        self.desk_screen.show_host(self.host, self._present)
         self._tell("back in the session")
         self.run_worker(asyncio.to_thread(past.stop, STOP_TIMEOUT_S), exit_on_error=False)
         return True

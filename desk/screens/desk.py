@@ -227,11 +227,12 @@ class DeskScreen(Screen[None]):
     def abandon_session(self) -> bool:
         return self.desk_app.abandon_session()
 
-    def show_host(self, host: Host) -> None:
-        """Another session stands on the desk from now on: what belonged to the one before is forgotten."""
+    def show_host(self, host: Host, actions: Actions | None = None) -> None:
+        """Another session stands on the desk from now on: what belonged to the one before is forgotten.
+        `actions`: those of a session that comes back, whose orders are numbered on."""
         self.host = host
         self.bridge.host = host
-        self.actions = Actions(host, self.view, self, clock_ns=self._clock_ns)
+        self.actions = actions or Actions(host, self.view, self, clock_ns=self._clock_ns)
         self.view.forget_market()
         self.relayout()
 

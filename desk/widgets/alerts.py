@@ -58,7 +58,7 @@ class Alerts(Panel):
             return [((" no alerts", palette.dim),)]
         focused = view.focus == self.panel
         chosen = chosen_alert(frame, view) if focused else None
-        spare = height - max(LIST_ROWS, min(len(ordered), height // 2)) - 1
+        spare = height - max(LIST_ROWS, min(len(ordered), height // 3)) - 1
         detail = focused and self.chrome != "line" and spare >= EVIDENCE_ROWS
         list_rows = height - spare - 1 if detail else height
         start = self._start(view, ordered, chosen, list_rows)

@@ -433,7 +433,7 @@ class SessionHost(PacedHost):
         self._flush_inputs()
         self._ask_ledger()
         self._end_by_ns = None
-        self.session.alerts.clear("recording", self.session.now_ns)
+        self.session.alerts.clear_all("recording:", self.session.now_ns)
         self._recorder = Recorder.start(
             self.options.runs_root,
             self._header(),
@@ -460,7 +460,7 @@ class SessionHost(PacedHost):
         self.session.broker.boundary.on_line = None
         self._notice = f"not recording: {reason}"
         self.session.alerts.raise_alert(
-            "recording",
+            f"recording:{reason}",  # of each run, which its reason names
             time_ns=self.session.now_ns,
             severity="critical",
             text=f"recording stopped: {reason}",

@@ -98,12 +98,16 @@ async def test_a_live_session_opens_its_recording_at_the_moment_and_goes_on() ->
     options = DeskOptions(timer=False, coach=False, open_run=open_run)
     app = DeskApp(host, options=options)
     async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("n", "j", "@")
+        await pilot.press(":", *"buy 100", "enter", "n", "j", "@")
         await until(pilot, lambda: app.desk_screen.host is past)
         assert past.calls == [("toggle_pause",), ("seek", CRASH_NS), ("run_thread",)]
         assert app.host is host
+        assert app.view.notice is not None
+        assert "esc returns to it" in app.view.notice.text
         await pilot.press("escape")
         assert app.desk_screen.host is host
+        await pilot.press(":", *"buy 100", "enter")
+        assert [call[-1] for call in host.calls if call[0] == "submit_order"] == [1, 2]
         await until(pilot, lambda: ("stop",) in past.calls)
         await pilot.press("@")
         await until(pilot, lambda: app.desk_screen.host is past)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,8 @@ from desk.widgets.ladder import first_grouping, nice_scale, place_axis
 from engine.core.clock import NS_PER_MS, NS_PER_S
 from engine.core.errors import UsageError
 from engine.frame import AgentView
-from tests.desk.fake_host import BTC, FakeHost
+from engine.storms.script import TEMPLATE
+from tests.desk.fake_host import BTC, FakeHost, alarms, gates, storm_runs
 
 
 def test_the_axis_is_placed_once_and_then_stands_still() -> None:
@@ -112,7 +114,7 @@ def test_no_size_is_an_error(size: tuple[int, int], empty: bool) -> None:
     async def run() -> None:
         app = DeskApp(FakeHost(empty=empty), options=DeskOptions(timer=False))
         async with app.run_test(size=size) as pilot:
-            for _ in range(10):
+            for _ in range(12):
                 await pilot.press("tab")
             await pilot.press("z", "4", ":", "b", "escape", "?", "escape")
             app.bridge.draw()
@@ -120,6 +122,42 @@ def test_no_size_is_an_error(size: tuple[int, int], empty: bool) -> None:
             assert len(screen_text(app).splitlines()) == size[1]
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 16), (40, 10), (20, 5), (10, 3), (4, 2), (1, 1), (220, 70)])
+async def test_no_size_is_an_error_for_what_is_chosen_and_edited(
+    size: tuple[int, int], tmp_path: Path
+) -> None:
+    (tmp_path / "one.toml").write_text(TEMPLATE)
+    host = FakeHost(alerts=alarms(), gates=gates(), storm_runs=storm_runs())
+    app = DeskApp(host, options=DeskOptions(timer=False, coach=False, scripts_dir=tmp_path))
+    async with app.run_test(size=size) as pilot:
+        for keys in ("GjjzJz", "TzZz", "njjzJz", "E", "j", "A"):
+            await pilot.press(*keys)
+            app.bridge.draw()
+        await pilot.press("escape", "F", "j", "n", "x", "escape", "e", "x", "escape", "escape", "escape")
+        await pilot.pause()
+        assert app.screen is app.desk_screen
+        assert len(screen_text(app).splitlines()) == size[1]
+
+
+async def test_a_panel_paints_only_lines_that_have_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gate, whose market stands still while the frames go on."""
+    host = FakeHost(gates=gates())
+    app = DeskApp(host, options=DeskOptions(timer=False, coach=False))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("G")
+        app.bridge.draw()
+        await pilot.pause()
+        painted: list[int] = []
+        panel = app.desk_screen.panels["gate"]
+        monkeypatch.setattr(panel, "refresh", lambda *regions, **_: painted.append(len(regions)))
+        for _ in range(5):
+            host.advance(NS_PER_S)
+            app.bridge.draw()
+        assert painted == []
+        await pilot.press("j")
+        assert painted == [2]
 
 
 @pytest.mark.parametrize("size", [(200, 60), (120, 40), (80, 24)])

@@ -89,7 +89,9 @@ def _what_ran(facts: RunFacts) -> list[tuple[str, str]]:
     if "event_digest" in summary:
         digests = f"digest `{summary.get('event_digest')}`, book `{summary.get('book_digest')}`"
         rows.append(("events", f"{_count(summary.get('events'))}, {digests}"))
-    if target:
+    if summary.get("target_mode") == "none":
+        rows.append(("target", "none"))
+    elif target:
         start, end = (_money(target.get(key)) for key in ("start_equity", "end_equity"))
         money = f"{start} → {end} {target.get('currency') or ''}".rstrip()
         rows.append(("target", f"{summary.get('target_mode')}: {money}, by {target.get('judged_by')}"))

@@ -39,6 +39,8 @@ READINGS = ("vpin", "volume and volatility", "regime")
 LEAST_TIPS = {StormKind.ICEBERG: 3, StormKind.REFILL: 4}
 """Tips that have to trade before an iceberg is one to the public: two refills, three of a synthetic one."""
 _SLICE_NS = NS_PER_S // 4
+_CALM_SLICE_NS = 2 * NS_PER_S
+_COLUMNS = ("vpin", "trade_velocity", "realised_vol_bps", "regime_score")
 _INSTITUTION = "twap"
 
 Floats = npt.NDArray[np.float64]
@@ -73,7 +75,7 @@ class Outcome(NamedTuple):
     windows: Floats
     """One of a storm, all of a calm case. Shape (windows, SCORE_KINDS + 3)."""
     course: Floats
-    """The readings every 250 ms of a storm, after their time in s since its start: shape (n, 4)."""
+    """The readings every 250 ms of a storm, behind their time in s since its start: shape (n, 4)."""
     sizes: tuple[Size, ...]
     showed: bool
     """Whether there was anything to see: of an iceberg, whether it was refilled, as LEAST_TIPS has it."""
@@ -87,7 +89,7 @@ def run_case(case: Case) -> Outcome:
     session = Session(SessionConfig(scenario, case.seed))
     watcher = _Watcher(session)
     if case.storm is None:
-        watcher.advance(case.duration_s * NS_PER_S)
+        watcher.advance(case.duration_s * NS_PER_S, _CALM_SLICE_NS)
         start_ns = end_ns = peak_ns = session.now_ns
         windows, course = watcher.windows(0, WINDOW_S), np.empty((0, 1 + len(READINGS)))
         showed = True
@@ -95,7 +97,7 @@ def run_case(case: Case) -> Outcome:
         start_ns = WARM_UP_S * NS_PER_S
         over_ns = start_ns + case.duration_s * NS_PER_S
         end_ns = over_ns + AFTER_S * NS_PER_S
-        watcher.advance(start_ns)
+        watcher.advance(start_ns, _CALM_SLICE_NS)
         session.accept(session.stamp(storm_command(StormRequest(case.storm, case.severity, case.duration_s))))
         watcher.peak(reset=True)
         watcher.advance(start_ns + _SLICE_NS)
@@ -143,10 +145,10 @@ class _Watcher:
         self._session = session
         self._detection = session.detection
         self._alarms: list[Alarm] = []
-        self._bars = self._trade_count = 0
+        self._bars = self._samples = self._trade_count = 0
         self._times: list[int] = []
         self._rows: list[Floats] = []
-        """After each slice: the highest scores in it, and the readings at its end."""
+        """After each slice: the highest scores and readings in it."""
         self._prints: list[_Print] = []
         self._before = self._farthest = self._peak_ns = 0
         self._bergs: dict[int, list[float]] = {}
@@ -158,12 +160,13 @@ class _Watcher:
             if info.kind == _INSTITUTION or number == slices
         }
 
-    def advance(self, until_ns: int) -> None:
+    def advance(self, until_ns: int, slice_ns: int = _SLICE_NS) -> None:
         """Runs so far."""
         session = self._session
         while session.now_ns < until_ns:
-            session.advance(min(until_ns, session.now_ns + _SLICE_NS))
-            self._alarms.extend(self._detection.alarms(len(self._alarms)))
+            session.advance(min(until_ns, session.now_ns + slice_ns))
+            if self._detection.alarm_count > len(self._alarms):
+                self._alarms.extend(self._detection.alarms(len(self._alarms)))
             self._times.append(session.now_ns)
             self._rows.append(np.concatenate([self._take_scores(), self._readings()]))
             self._take_trades()
@@ -223,12 +226,16 @@ class _Watcher:
         return scores.max(axis=0) if len(scores) else np.zeros(SCORE_KINDS)
 
     def _readings(self) -> Floats:
-        sample = self._session.analytics.latest
-        if sample is None:
+        """The highest of each since the last slice; what is not defined yet counts as 0."""
+        count = self._session.analytics.row.sample_count
+        new, self._samples = count - self._samples, count
+        if not new:
             return np.zeros(len(READINGS))
+        vpin, velocity, volatility, regime = (
+            np.nan_to_num(column[-new:]) for column in self._session.analytics.columns(_COLUMNS)
+        )
         # Volume and volatility: how fast it trades against its baseline, times how far it moves.
-        busy = (sample.trade_velocity or 0.0) * (sample.realised_vol_bps or 0.0)
-        return np.array([sample.vpin or 0.0, busy, sample.regime_score])
+        return np.array([vpin.max(), (velocity * volatility).max(), regime.max()])
 
     def _take_bergs(self) -> None:
         tips = self._detection.rows("iceberg_tips")

@@ -70,8 +70,8 @@ def flash(tape: Tape, orders: int, life_ns: int, *, traded: bool = False) -> Non
         tape.cancel(at_ns + life_ns, order)
 
 
-@pytest.mark.parametrize(("orders", "found"), [(4, False), (6, True)])
-def test_phantom_liquidity_is_more_than_a_depth_that_came_and_went(tape, orders, found):
+@pytest.mark.parametrize(("orders", "found"), [(6, False), (8, True)])
+def test_phantom_liquidity_is_more_than_a_depth_and_a_half_that_came_and_went(tape, orders, found):
     flash(tape, orders, 50 * MS)
     alarms = watched(tape)
     assert (AlarmKind.PHANTOM_LIQUIDITY in kinds(alarms)) == found

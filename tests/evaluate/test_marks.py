@@ -62,7 +62,8 @@ def test_an_interval_holds_its_estimate_and_is_the_same_each_time():
 
     interval = interval_of(6, mean)
     assert interval == interval_of(6, mean)
-    assert interval.low < interval.value == pytest.approx(4 / 6) < interval.high
+    assert interval.value == pytest.approx(4 / 6)
+    assert interval.low < interval.value < interval.high
 
 
 def test_what_cannot_be_estimated_has_no_interval():

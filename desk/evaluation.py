@@ -38,8 +38,8 @@ def evaluation_of(
     tapes: Sequence[Path] = (),
     out: Path | None = None,
 ) -> Evaluation:
-    """The whole protocol, with a progress bar. Raises UsageError, before it begins, where the region or a tape
-    is not there or the report could not be written."""
+    """The whole protocol, with a progress bar. Raises UsageError, before it begins, where region or tape are
+    not there or the report could not be written."""
     if region not in REGIONS:
         raise UsageError(f"no region named {region!r}: there are {', '.join(REGIONS)}")
     if out is not None:

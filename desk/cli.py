@@ -348,7 +348,13 @@ def evaluate(
     from desk.evaluation import evaluation_json, evaluation_of, evaluation_text, write_evaluation
 
     evaluation = evaluation_of(
-        first_seed=first_seed, seeds=seeds, region=region, calm_s=calm, processes=processes, tapes=tape or []
+        first_seed=first_seed,
+        seeds=seeds,
+        region=region,
+        calm_s=calm,
+        processes=processes,
+        tapes=tape or [],
+        out=out,
     )
     if out is not None:
         picture = write_evaluation(evaluation, out)

@@ -11,6 +11,7 @@ newly quoted is offers, beyond MOST_USUAL_OFFERED (half is usual):
 A bar in which the mid has not fallen, or that is not warm (heat below LEAST_HEAT), counts -LOSS. A one-sided
 CUSUM (Page 1954), at most GAIN a bar; the alarm goes up above THRESHOLD while
 
+    the mid is still falling;
     offers press (LEAST_OFFERED: after news, and in a run that others join, both sides are quoted anew);
     somebody buys on the way down (LEAST_MET of what has been sold since it began: after news nobody does);
     levels are swept (LEAST_SWEPT),
@@ -96,7 +97,7 @@ def crash_bar(sight: Sight, flow: Flow, state: CrashState) -> None:
         if state.cusum == 0.0 and state.up_bars >= COOL_DOWN_BARS:
             state.is_up = 0
         return
-    if score > 1.0:
+    if score > 1.0 and flow.move < 0.0:
         state.is_up = 1
         state.up_bars = 0
         raise_alarm(

@@ -81,10 +81,16 @@ def test_an_evaluation_names_every_detector_its_target_and_the_bound_of_none(sma
     assert picture.read_text(encoding="utf-8").startswith("<svg")
 
 
-def test_a_report_that_is_no_markdown_and_a_tape_that_is_not_there_are_told(small, tmp_path):
-    with pytest.raises(UsageError, match="--tape"):
-        evaluation_of(
-            first_seed=1, seeds=1, region="held-out", calm_s=600, processes=1, tapes=[tmp_path / "none"]
-        )
-    with pytest.raises(UsageError, match=r"\.md"):
-        write_evaluation(None, tmp_path / "report.pdf")
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"tapes": [Path("nowhere")]}, "--tape"),
+        ({"region": "moon"}, "held-out"),
+        ({"out": Path("report.pdf")}, r"\.md"),
+        ({"out": Path("no/such/directory/report.md")}, "directory"),
+    ],
+)
+def test_what_could_not_be_done_is_told_before_anything_runs(wrong, said):
+    asked = {"first_seed": 1, "seeds": 1_000, "region": "held-out", "calm_s": 3_600, "processes": 1}
+    with pytest.raises(UsageError, match=said):
+        evaluation_of(**asked | wrong)

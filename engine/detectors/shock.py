@@ -31,6 +31,8 @@ COOL_DOWN_BARS = 100
 BACK = 0.25
 """Once so little is missing, the shock is over."""
 WARM_UP_BARS = 100
+SILENT_BARS = 300
+"""So long nothing is raised: how much of the depth is missing at any time has to be known first."""
 USUAL_KEEP = 0.998
 MOST_TIMES = 1.5
 """What is shown beyond this is not learned: it may be gone in a moment."""
@@ -81,13 +83,15 @@ def _watch(sight: Sight, state: ShockSide, side: int, bar: Bar, depth_lots: int)
         state.first_event = bar_ago(sight, 1).events + 1
     drift = max(DRIFT, state.usual_missing + SIGMAS * sqrt(state.missing_variance))
     state.cusum = min(2.0 * THRESHOLD, max(0.0, state.cusum + missing - drift))
-    if state.rest_bars == 0:
+    if state.rest_bars == 0 and state.bars > SILENT_BARS:
         note_score(sight, _KIND, state.cusum / THRESHOLD)
     if state.is_up != 0:
         if missing < BACK:
             state.is_up = 0
             state.cusum = 0.0
             state.rest_bars = COOL_DOWN_BARS
+    elif state.bars <= SILENT_BARS:
+        state.cusum = 0.0
     elif state.rest_bars > 0:
         state.rest_bars -= 1
         state.cusum = 0.0

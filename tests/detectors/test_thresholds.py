@@ -137,6 +137,7 @@ def test_equal_prints_at_any_time_are_not(tape):
 
 
 def test_depth_that_goes_and_stays_away_is_a_shock_and_is_told_once(tape):
+    tape.quiet(20.0)
     for order in range(1, 2 * Tape.LEVELS, 2):
         tape.cancel(tape.now_ns + order, order)
     tape.quiet(4.0)

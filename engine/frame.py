@@ -330,6 +330,8 @@ class MarketView(NamedTuple):
     """Desk, target, whoever is latched, then bots; at most GATES_SHOWN."""
     storm_runs: tuple[StormRunView, ...] = ()
     """What runs or has run lately, by start; at most STORM_RUNS."""
+    silent_detectors: tuple[str, ...] = ()
+    """They need order ids, and this feed shows levels."""
 
 
 class StageView(NamedTuple):

@@ -86,7 +86,13 @@ def build_market_view(session: Session) -> MarketView:
         bots=session.bot_cards(),
         gates=gate_views(session),
         storm_runs=storm_runs(session),
+        silent_detectors=_silent_detectors(session),
     )
+
+
+def _silent_detectors(session: Session) -> tuple[str, ...]:
+    silent = () if session.detection is None else session.detection.silent
+    return tuple(kind.name.lower().replace("_", " ") for kind in silent)
 
 
 def _trades(session: Session, trades: list[Trade]) -> tuple[TradeView, ...]:

@@ -3,6 +3,8 @@ where there is room, the evidence for the chosen one."""
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 from desk.chosen import chosen_alert, ordered_alerts
 from desk.clock import Clock, clock_of
 from desk.draw import Piece, Row, fit, pad
@@ -38,7 +40,8 @@ class Alerts(Panel):
         "measured against which threshold, and the events that caused it. @ goes to its moment: a replay "
         "seeks, a live session opens its recording there while the market goes on, and esc returns. An "
         "alert stays bright until it is acknowledged; acknowledging is the reader's note and no part of the "
-        "run."
+        "run. Where a feed shows levels and no order ids, a line names the detectors that are silent for "
+        "want of them, as far as there is room."
     )
 
     def note(self, frame: Frame, view: View) -> str:
@@ -54,8 +57,9 @@ class Alerts(Panel):
         palette = view.palette
         clock = clock_of(frame.market)
         ordered = ordered_alerts(frame)
+        silent = self._silent(frame, view, width) if self.chrome != "line" else []
         if not ordered:
-            return [((" no alerts", palette.dim),)]
+            return [((" no alerts", palette.dim),), *silent]
         focused = view.focus == self.panel
         chosen = chosen_alert(frame, view) if focused else None
         spare = height - max(LIST_ROWS, min(len(ordered), height // 3)) - 1
@@ -76,7 +80,16 @@ class Alerts(Panel):
             rows += [((" ", palette.text),)] * (list_rows - len(rows))
             rows.append((("─" * width, palette.faint),))
             rows += evidence_rows(chosen, frame, view, width)[:spare]
+        elif len(rows) + len(silent) <= height:
+            rows += silent
         return rows
+
+    @staticmethod
+    def _silent(frame: Frame, view: View, width: int) -> list[Row]:
+        """Whose silence says nothing."""
+        names = ", ".join(frame.market.silent_detectors)
+        lines = wrap(f"silent, no order ids here: {names}", max(1, width - 1)) if names else []
+        return [((f" {line}", view.palette.dim),) for line in lines]
 
     def _start(self, view: View, ordered: list[Alert], chosen: Alert | None, height: int) -> int:
         """First line shown: as scrolled, but so that the chosen one is in sight."""

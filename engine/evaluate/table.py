@@ -72,6 +72,8 @@ class Row(NamedTuple):
     prevalence: float
     size_error: float | None
     """Of native icebergs: mean of |expected - final| / final over all of their executions."""
+    delay_refills: float | None
+    """Of native icebergs: median of the tips that had been executed when they were told, each refilled."""
 
 
 class _Count(NamedTuple):
@@ -137,6 +139,7 @@ def _row(kind: AlarmKind, outcomes: Sequence[Outcome]) -> Row:
     everything = windows.weighted([1] * seeds)
     leads = [(o.peak_ns - at) / NS_PER_S for o, at in found if o.case.duration_s >= LONG_S]
     errors = [abs(s.expected - s.final) / s.final for o in own for s in o.sizes]
+    refills = [s.executed for o in own for s in o.sizes if s.is_first]
     return Row(
         kind=kind,
         storms=len(own),
@@ -158,6 +161,7 @@ def _row(kind: AlarmKind, outcomes: Sequence[Outcome]) -> Row:
         elsewhere=sum(bool(_false(kind, o)) for o in others) / len(others) if others else None,
         prevalence=len(own) / max(1, len(windows.own)),
         size_error=sum(errors) / len(errors) if errors else None,
+        delay_refills=median(refills) if refills else None,
     )
 
 

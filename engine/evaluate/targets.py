@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from engine.detectors import AlarmKind
-from engine.detectors.icebergs import NATIVE_REFILLS
 from engine.evaluate.benchmarks import MOST_PER_HOUR, BenchmarkRow
 from engine.evaluate.table import Row
 
@@ -86,7 +85,7 @@ def _native_iceberg(row: Row) -> tuple[Condition, ...]:
         _least("recall", row.recall.value, 0.95),
         _least("precision", row.precision.value, 0.95),
         _most("size error", row.size_error, 0.35),
-        _most("delay, refills", float(NATIVE_REFILLS), 2.0),
+        _most("delay, refills", row.delay_refills, 2.0),
     )
 
 

@@ -286,6 +286,7 @@ class FakeHost:
     """Other than three without evidence."""
     gates: tuple[GateView, ...] = ()
     storm_runs: tuple[StormRunView, ...] = ()
+    silent_detectors: tuple[str, ...] = ()
     scheduled: tuple[StormRequest, ...] = ()
     state: str | None = None
     """Other than running or paused."""
@@ -490,6 +491,7 @@ class FakeHost:
             bots=self.bots,
             gates=self.gates,
             storm_runs=self.storm_runs,
+            silent_detectors=self.silent_detectors,
         )
 
     def _trade(self, i: int, lot: int) -> TradeView:

@@ -172,6 +172,18 @@ async def test_a_recording_that_had_to_stop_is_told_in_the_first_line(size: tupl
     assert size == (80, 24) or "✕ No space left on device" in text
 
 
+@pytest.mark.parametrize("with_alerts", [False, True])
+async def test_detectors_without_order_ids_are_named_so_that_their_silence_says_nothing(
+    with_alerts: bool,
+) -> None:
+    host = FakeHost(alerts=None if with_alerts else (), silent_detectors=("spoofing", "phantom liquidity"))
+    app = DeskApp(host, options=DeskOptions(timer=False, coach=False))
+    async with app.run_test(size=(200, 60)) as pilot:
+        await pilot.pause()
+        text = screen_text(app)
+    assert "silent, no order ids here: spoofing, phantom" in text
+
+
 async def test_a_resize_draws_every_panel_anew() -> None:
     app = DeskApp(FakeHost(), options=DeskOptions(timer=False, coach=False))
     async with app.run_test(size=(160, 48)) as pilot:

@@ -103,6 +103,7 @@ def test_rows_say_what_was_found():
     assert stuffing.false_bound_per_hour == pytest.approx(3 / (600 / 3_600), rel=0.01)
     assert rows[AlarmKind.TWAP_CHILDREN].storms == 2, "those without institutions"
     assert rows[AlarmKind.NATIVE_ICEBERG].size_error is not None
+    assert rows[AlarmKind.NATIVE_ICEBERG].delay_refills is not None
     assert rows[AlarmKind.SPOOFING].recall.value is None, "no storm of its own was run"
 
 

@@ -113,9 +113,12 @@ def record(
     while slice_s is not None and session.now_ns + slice_s * NS_PER_S < seconds * NS_PER_S:
         session.advance(session.now_ns + int(slice_s * NS_PER_S))
     session.advance(seconds * NS_PER_S)
-    data = b"".join(part.tobytes() for part in parts)
-    events = as_event_array(np.frombuffer(data, EVENT_DTYPE))
-    return Recorded(events, [] if session.detection is None else session.detection.alarms(), session)
+    copied = np.concatenate(parts)
+    # Copies leave the padding as it was in memory; in a file it is zero.
+    events = np.zeros(len(copied), EVENT_DTYPE)
+    events[:] = copied
+    alarms = [] if session.detection is None else session.detection.alarms()
+    return Recorded(as_event_array(events), alarms, session)
 
 
 def watched(tape: Tape | EventArray) -> list[Alarm]:

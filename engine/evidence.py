@@ -1,7 +1,8 @@
 """Evidence for alerts: what was measured, against which threshold, and the events that caused it.
 
 Beside stop 5 on the data path: it reads what detectors, analytics and the gate have found, and changes
-nothing. Invariant: each threshold is the very constant that its finder compares with.
+nothing. Invariant: each threshold is the very constant that its finder compares with; where the finder
+learns a higher one from the market, it is the least, and the figure's name says so.
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ _HARMLESS = (AlarmKind.NATIVE_ICEBERG, AlarmKind.SYNTHETIC_ICEBERG, AlarmKind.TW
 _OF_PRICE = (AlarmKind.LIQUIDITY_SHOCK, AlarmKind.MOMENTUM_IGNITION, AlarmKind.FLASH_CRASH_WARNING)
 _STATISTICS: dict[AlarmKind, tuple[str, float | None]] = {
     AlarmKind.QUOTE_STUFFING: ("CUSUM of cancels, in deviations", stuffing.THRESHOLD),
-    AlarmKind.LIQUIDITY_SHOCK: ("share of the usual depth missing", shock.DRIFT),
-    AlarmKind.SPOOFING: ("score of layers withdrawn", spoofing.THRESHOLD),
-    AlarmKind.PHANTOM_LIQUIDITY: ("usual depths shown and withdrawn", phantom.THRESHOLD),
+    AlarmKind.LIQUIDITY_SHOCK: ("share of the usual depth missing (least threshold)", shock.DRIFT),
+    AlarmKind.SPOOFING: ("score of layers withdrawn (least threshold)", spoofing.THRESHOLD),
+    AlarmKind.PHANTOM_LIQUIDITY: ("usual depths shown and withdrawn (least threshold)", phantom.THRESHOLD),
     AlarmKind.CANCELLATION_STORM: ("cancels above usual, in deviations", cancels.SIGMAS),
     AlarmKind.MOMENTUM_IGNITION: ("CUSUM of one-sided pushing", ignition.THRESHOLD),
     AlarmKind.FLASH_CRASH_WARNING: ("CUSUM of the hazard", crash.THRESHOLD),
